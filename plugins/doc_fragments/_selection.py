@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This doc fragment is PRIVATE to the collection: it can change at any time.
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  databases:
+    description:
+      - Databases to work on, as names or shell globs; a leading V(!) takes away.
+      - V(["*"]) is every database of the server that can be connected to and is no template.
+      - Not given, it is O(login_db) alone.
+    type: list
+    elements: str
+  schemas:
+    description:
+      - Schemas of the sequences, or of the tables they feed; all by default.
+      - Patterns are shell globs that are matched with real names, case-sensitively; a leading V(!) takes away.
+      - A pattern without V(!) and without glob characters that fits nothing is an error.
+    type: list
+    elements: str
+  tables:
+    description:
+      - Tables the sequences feed, as C(name) or C(schema.name); patterns as in O(schemas).
+      - A sequence that feeds a selected table is still judged by all its columns, in whatever table they are.
+    type: list
+    elements: str
+  sequences:
+    description:
+      - Sequences, as C(name) or C(schema.name); patterns as in O(schemas).
+      - Sequences of extensions and of system schemas are left out unless they are named here without glob characters.
+    type: list
+    elements: str
+  columns:
+    description:
+      - Columns a sequence feeds that no catalog shows, because a trigger or the application calls C(nextval()).
+    type: list
+    elements: dict
+    suboptions:
+      sequence:
+        description: The sequence, as C(name) or C(schema.name).
+        type: str
+        required: true
+      table:
+        description: The table, as C(name) or C(schema.name).
+        type: str
+        required: true
+      column:
+        description: The column.
+        type: str
+        required: true
+  gap_threshold:
+    description:
+      - A sequence that runs ahead of the furthest value by more than this many values, counted in steps, is a V(warning).
+    type: int
+    default: 1000
+  near_limit_percent:
+    description:
+      - A sequence that has handed out at least this much of what it and its columns can hold is a V(warning).
+    type: float
+    default: 80.0
+  max_scan_rows:
+    description:
+      - Rows, as the planner estimates them, of the largest table that may be scanned where no index serves. V(0) is no bound.
+      - Sequences of larger tables are V(unknown), reason C(too_large).
+    type: int
+    default: 10000000
+  lock_timeout:
+    description:
+      - Seconds that one reading, or one repair, may wait for a lock.
+    type: float
+    default: 2.0
+  statement_timeout:
+    description:
+      - Seconds that one statement may take.
+    type: float
+    default: 60.0
+  jobs:
+    description:
+      - Parallel connections per database.
+    type: int
+    default: 1
+  show_all:
+    description:
+      - List every sequence in the result, not only those that need a look.
+    type: bool
+    default: false
+"""

@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""The options the modules share, with their constraints (contract, sections 3 and 4)."""
+
+from __future__ import annotations
+
+import math
+import typing as t
+
+from ansible.module_utils.basic import env_fallback
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Spec = dict[str, dict[str, t.Any]]
+
+
+class OptionError(Exception):
+    """An option holds a value that cannot be used; the text names the option and what would be right."""
+
+
+def connection_arguments() -> Spec:
+    """Options of the connection: names, defaults and environment variables of community.postgresql 4.x.
+
+    Its deprecated aliases (login, host, port, unix_socket) are left out (contract, section 3).
+    """
+    return {
+        "login_host": {"type": "str", "default": ""},
+        "login_port": {"type": "int", "default": 5432, "fallback": (env_fallback, ["PGPORT"])},
+        "login_user": {"type": "str", "default": "postgres", "fallback": (env_fallback, ["PGUSER"])},
+        "login_password": {"type": "str", "default": "", "no_log": True},
+        "login_unix_socket": {"type": "str", "default": ""},
+        "ssl_mode": {
+            "type": "str",
+            "default": "prefer",
+            "choices": ["allow", "disable", "prefer", "require", "verify-ca", "verify-full"],
+        },
+        "ca_cert": {"type": "str", "aliases": ["ssl_rootcert"]},
+        "ssl_cert": {"type": "path"},
+        "ssl_key": {"type": "path", "no_log": False},
+        "connect_params": {"type": "dict", "default": {}},
+        "session_role": {"type": "str"},
+        "login_db": {"type": "str", "default": "postgres"},
+    }
+
+
+def audit_arguments() -> Spec:
+    """Options of the audit: what is looked at, and how it is judged (contract, section 3)."""
+    return {
+        "databases": {"type": "list", "elements": "str"},
+        "schemas": {"type": "list", "elements": "str"},
+        "tables": {"type": "list", "elements": "str"},
+        "sequences": {"type": "list", "elements": "str"},
+        "columns": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "sequence": {"type": "str", "required": True},
+                "table": {"type": "str", "required": True},
+                "column": {"type": "str", "required": True},
+            },
+        },
+        "gap_threshold": {"type": "int", "default": 1000},
+        "near_limit_percent": {"type": "float", "default": 80.0},
+        "max_scan_rows": {"type": "int", "default": 10000000},
+        "lock_timeout": {"type": "float", "default": 2.0},
+        "statement_timeout": {"type": "float", "default": 60.0},
+        "jobs": {"type": "int", "default": 1},
+        "show_all": {"type": "bool", "default": False},
+    }
+
+
+def repair_arguments() -> Spec:
+    """Options of the repair (contract, section 4)."""
+    return {
+        "mode": {"type": "str", "default": "advance", "choices": ["advance", "realign"]},
+        "confirm": {"type": "bool", "default": False},
+        "margin": {"type": "int", "default": 0},
+        "max_jump": {"type": "int", "default": 0},
+        "lock_tables": {"type": "bool", "default": False},
+        "retries": {"type": "int", "default": 3},
+        "fail_on_unfixed": {"type": "bool", "default": True},
+    }
+
+
+# The largest timeout PostgreSQL takes is 2147483647 milliseconds.
+_LONGEST_TIMEOUT = 2147483.0
+
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "login_port": (1, 65535, "a port number, 1 to 65535"),
+    "gap_threshold": (0, math.inf, "0 or more"),
+    "near_limit_percent": (0, 100, "a percentage, 0 to 100"),
+    "max_scan_rows": (0, math.inf, "0 (no bound) or more"),
+    "lock_timeout": (0.001, _LONGEST_TIMEOUT, "seconds, 0.001 to 2147483"),
+    "statement_timeout": (0.001, _LONGEST_TIMEOUT, "seconds, 0.001 to 2147483"),
+    "jobs": (1, 32, "1 to 32 connections"),
+    "margin": (0, math.inf, "0 or more"),
+    "max_jump": (0, math.inf, "0 (no bound) or more"),
+    "retries": (0, 100, "0 to 100"),
+}
+
+
+def check_values(params: Mapping[str, t.Any], check_mode: bool = False) -> None:
+    """Refuse values no run could use, before anything is connected to.
+
+    :arg params: the module's parameters
+    :arg check_mode: whether nothing will be written
+    :raises OptionError: the first value that cannot be used
+    """
+    for name, (lowest, highest, words) in _RANGES.items():
+        value = params.get(name)
+        # Written so that NaN, which compares false with everything, is refused.
+        if value is not None and not lowest <= value <= highest:
+            raise OptionError(f"{name} is {value}; it must be {words}")
+    for name in ("databases", "schemas", "tables", "sequences"):
+        for pattern in params.get(name) or []:
+            if not pattern.lstrip("!"):
+                raise OptionError(f"{name} has an empty pattern; give a name or a shell glob such as 'orders*'")
+    if params.get("mode") == "realign" and not params.get("confirm") and not check_mode:
+        raise OptionError(
+            "mode: realign may move sequences backward; nothing was connected to or changed. "
+            "Look at it with --check first, then run it with confirm: true"
+        )

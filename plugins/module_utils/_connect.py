@@ -1,0 +1,313 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""Options in, a session with one database out. The only place that knows the driver.
+
+Everything a session sets, it sets with SET LOCAL inside a transaction of its own: behind a
+transaction-pooling proxy nothing is left behind in a server connection that others use next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import traceback
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    Row = dict[str, t.Any]
+
+DRIVER_IMPORT_ERROR: str | None = None
+try:
+    import psycopg2 as driver
+except ImportError:
+    try:
+        import psycopg as driver  # type: ignore[no-redef]
+    except ImportError:
+        driver = None  # type: ignore[assignment]
+        DRIVER_IMPORT_ERROR = traceback.format_exc()
+
+OLDEST_SERVER = 100000
+"""``server_version_num`` of the oldest server supported: 10.0, the first with pg_sequence and identity columns."""
+
+# libpq waits without end unless told otherwise; an audit of a fleet must get past a dead host.
+_CONNECT_TIMEOUT_SECONDS = 10
+
+
+class ConnectError(Exception):
+    """A session could not be had. The text says where, as whom, why, and what to try."""
+
+
+class DatabaseError(Exception):
+    """A statement failed.
+
+    :ivar sqlstate: PostgreSQL's error code (manual, appendix A), or None where the connection itself broke
+    :ivar connection_lost: whether the session can no longer be used
+    """
+
+    def __init__(self, message: str, sqlstate: str | None, connection_lost: bool) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+        self.connection_lost = connection_lost
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Where to connect to and as whom.
+
+    :ivar parameters: libpq's connection keywords, without ``dbname``
+    :ivar session_role: the role to take on after connecting, or None
+    """
+
+    parameters: Mapping[str, t.Any]
+    session_role: str | None
+
+    @property
+    def address(self) -> str:
+        """Host and port in words, for messages."""
+        host = self.parameters.get("host") or "the default socket"
+        return f"{host}, port {self.parameters.get('port', 5432)}"
+
+    @property
+    def user(self) -> str:
+        """The role that logs in."""
+        return str(self.parameters.get("user", ""))
+
+
+def target_of(params: Mapping[str, t.Any]) -> Target:
+    """Translate the module's connection options to libpq's keywords, as community.postgresql does.
+
+    :arg params: parameters named as in :func:`_arguments.connection_arguments`
+    :returns: where to connect to; ``connect_params`` take precedence over every other option
+    """
+    keywords = {
+        "login_host": "host",
+        "login_port": "port",
+        "login_user": "user",
+        "login_password": "password",
+        "ssl_mode": "sslmode",
+        "ca_cert": "sslrootcert",
+        "ssl_cert": "sslcert",
+        "ssl_key": "sslkey",
+    }
+    found = {keyword: params[name] for name, keyword in keywords.items() if params.get(name) not in (None, "")}
+    if params.get("login_unix_socket") and found.get("host") in (None, "localhost"):
+        found["host"] = params["login_unix_socket"]
+    found.setdefault("connect_timeout", _CONNECT_TIMEOUT_SECONDS)
+    found.setdefault("application_name", "pgops.sequences")
+    found.update({key: value for key, value in (params.get("connect_params") or {}).items() if value is not None})
+    found.pop("dbname", None)
+    return Target(found, params.get("session_role") or None)
+
+
+def secrets_of(target: Target) -> set[str]:
+    """Values among the connection parameters that must never be shown."""
+    names = ("password", "sslpassword")
+    return {str(target.parameters[name]) for name in names if target.parameters.get(name)}
+
+
+def quote_identifier(name: str) -> str:
+    """Quote a name for SQL (manual, 4.1.1: a quote inside is doubled)."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """Quote a text for SQL, whatever ``standard_conforming_strings`` is (manual, 4.1.2)."""
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'" if "\\" not in text else "E'" + doubled.replace("\\", "\\\\") + "'"
+
+
+_HINTS = (
+    (r"could not translate host name|Name or service not known", "Check login_host"),
+    (r"Connection refused|No such file or directory", "Check that the server runs and that login_host, login_port and login_unix_socket are right"),
+    (r"Peer authentication failed", "Peer authentication needs the task to run as the operating-system user of the same name: become: true, become_user: {user}"),
+    (r"no password supplied|fe_sendauth", "Set login_password"),
+    (r"password authentication failed", "Check login_user and login_password"),
+    (r"no pg_hba.conf entry", "The server's pg_hba.conf must admit this host, user and database"),
+    (r"permission denied for database", 'Run: GRANT CONNECT ON DATABASE {database} TO {role};'),
+    (r'database ".*" does not exist', "Check the name; it is case-sensitive"),
+    (r'role ".*" does not exist', "Check login_user; it is case-sensitive"),
+    (r"timeout expired|timed out", "Check login_host, login_port and the firewall between"),
+    (r"too many clients|remaining connection slots", "Try again later, or with fewer jobs"),
+    (r"does not support SSL|SSL", "Check ssl_mode, ca_cert, ssl_cert and ssl_key"),
+)
+
+
+class Session:
+    """A connection to one database. Every statement runs in a transaction that ends before the call returns."""
+
+    def __init__(
+        self, target: Target, database: str, lock_timeout: float = 2.0, statement_timeout: float = 60.0
+    ) -> None:
+        """Connect.
+
+        :arg target: where and as whom
+        :arg database: name of the database
+        :arg lock_timeout: seconds a statement may wait for a lock
+        :arg statement_timeout: seconds a statement may take
+        :raises ConnectError: no session could be had, or the server is older than PostgreSQL 10
+        """
+        self.target = target
+        self.database = database
+        self.lock_timeout = lock_timeout
+        self.statement_timeout = statement_timeout
+        self._lost: str | None = None
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._connection = driver.connect(
+                **{**self.target.parameters, "dbname": self.database, "client_encoding": "UTF8"}
+            )
+            self._connection.autocommit = True
+        except Exception as error:  # The drivers raise many types here, ValueError and TypeError among them.
+            raise self._connect_error(str(error)) from error
+        try:
+            facts = self.query(
+                "SELECT current_setting('server_version_num')::int AS version_number,"
+                " current_setting('server_version') AS version, pg_is_in_recovery() AS in_recovery,"
+                " current_setting('default_transaction_read_only')::bool AS read_only,"
+                " current_user::text AS role, current_setting('server_encoding') AS encoding"
+            )[0]
+        except DatabaseError as error:
+            self.close()
+            raise self._connect_error(str(error)) from error
+        self.version_number: int = facts["version_number"]
+        self.version: str = facts["version"].split(" ")[0]
+        self.in_recovery: bool = facts["in_recovery"]
+        self.read_only: bool = facts["read_only"]
+        self.role: str = facts["role"]
+        if self.version_number < OLDEST_SERVER:
+            self.close()
+            raise ConnectError(
+                f"the server at {self.target.address} is PostgreSQL {self.version}; version 10 or newer is needed. Nothing was changed"
+            )
+        if facts["encoding"] == "SQL_ASCII":
+            # Names there may be any bytes; LATIN1 carries each byte through unchanged in both directions.
+            self._set_client_encoding("LATIN1")
+
+    def _set_client_encoding(self, encoding: str) -> None:
+        if hasattr(self._connection, "set_client_encoding"):
+            self._connection.set_client_encoding(encoding)
+        else:
+            self._connection.execute(f"SET client_encoding = '{encoding}'")
+
+    def _connect_error(self, cause: str) -> ConnectError:
+        cause = " ".join(cause.split())
+        role = quote_identifier(self.target.session_role or self.target.user)
+        hint = next((words for expression, words in _HINTS if re.search(expression, cause)), "")
+        hint = hint.format(user=self.target.user, role=role, database=quote_identifier(self.database))
+        return ConnectError(
+            f'cannot use database "{self.database}" as "{self.target.user}" at {self.target.address}: {cause}'
+            + (f". {hint}" if hint else "")
+        )
+
+    def close(self) -> None:
+        """End the session; never raises."""
+        with contextlib.suppress(Exception):
+            self._connection.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        self.close()
+
+    def query(self, statement: str, parameters: Mapping[str, t.Any] | None = None, **limits: float) -> list[Row]:
+        """Run one reading statement in a read-only transaction of its own.
+
+        :arg statement: SQL; per cent signs are doubled only where parameters are given
+        :arg parameters: values for ``%(name)s`` in the statement
+        :arg limits: ``lock_timeout`` and ``statement_timeout`` in seconds, where they differ from the session's
+        :returns: the rows, as dictionaries
+        :raises DatabaseError: the statement failed; nothing is left open
+        """
+        with self.transaction("READ ONLY", **limits) as run:
+            return run(statement, parameters)
+
+    @contextlib.contextmanager
+    def transaction(
+        self, access: str = "READ WRITE", lock_timeout: float | None = None, statement_timeout: float | None = None
+    ) -> Iterator[t.Callable[..., list[Row]]]:
+        """A transaction: committed at the end of the block, rolled back if anything in it raises.
+
+        :arg access: ``READ ONLY`` or ``READ WRITE``
+        :arg lock_timeout: seconds a statement may wait for a lock; None: the session's
+        :arg statement_timeout: seconds a statement may take; None: the session's
+        :returns: a callable as :meth:`query`, for use inside the block
+        :raises DatabaseError: a statement, or the commit, failed
+        """
+        # Sent together with the first statement: no round trip of its own.
+        pending = [self._begin(access, lock_timeout or self.lock_timeout, statement_timeout or self.statement_timeout)]
+
+        def run(statement: str, parameters: Mapping[str, t.Any] | None = None) -> list[Row]:
+            if pending:
+                self._reopen()
+            begin = pending.pop() if pending else ""
+            return self._execute((begin.replace("%", "%%") if parameters else begin) + statement, parameters)
+
+        try:
+            yield run
+        except BaseException:
+            if not self._connection.closed:
+                with contextlib.suppress(DatabaseError):
+                    self._execute("ROLLBACK")
+            raise
+        if not pending:
+            self._execute("COMMIT")
+
+    def _reopen(self) -> None:
+        """Connect again after the connection was closed or cut; once it cannot, later calls fail without trying."""
+        if not self._connection.closed:
+            return
+        if self._lost is None:
+            try:
+                self._open()
+                return
+            except ConnectError as error:
+                self._lost = str(error)
+        raise DatabaseError(self._lost, None, True)
+
+    def _begin(self, access: str, lock_timeout: float, statement_timeout: float) -> str:
+        role = self.target.session_role
+        return (
+            f"BEGIN ISOLATION LEVEL READ COMMITTED {access};\n"
+            + (f"SET LOCAL ROLE {quote_identifier(role)};\n" if role else "")
+            + f"SET LOCAL lock_timeout = {max(1, round(lock_timeout * 1000))};\n"
+            f"SET LOCAL statement_timeout = {max(1, round(statement_timeout * 1000))};\n"
+            "SET LOCAL search_path = pg_catalog;\n"
+            "SET LOCAL row_security = off;\n"
+            "SET LOCAL standard_conforming_strings = on;\n"
+            # Before version 12 floating-point numbers are otherwise rounded to 15 digits.
+            "SET LOCAL extra_float_digits = 3;\n"
+            # Compiling the catalog queries costs more than it saves (facts: 8 s for 10,000 tables on 15).
+            + ("SET LOCAL jit = off;\n" if getattr(self, "version_number", 0) >= 110000 else "")
+        )
+
+    def _execute(self, statement: str, parameters: Mapping[str, t.Any] | None = None) -> list[Row]:
+        try:
+            with self._cursor() as cursor:
+                cursor.execute(statement, parameters)
+                while getattr(cursor, "nextset", None) and driver.__name__ == "psycopg" and cursor.nextset():
+                    pass
+                if cursor.description is None:
+                    return []
+                names = [column[0] for column in cursor.description]
+                return [dict(zip(names, row)) for row in cursor.fetchall()]
+        except driver.Error as error:
+            sqlstate = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+            lost = bool(self._connection.closed) or sqlstate is None or sqlstate.startswith(("08", "57P"))
+            diagnostics = getattr(error, "diag", None)
+            message = getattr(diagnostics, "message_primary", None) or " ".join(str(error).split())
+            raise DatabaseError(message, sqlstate, lost) from error
+
+    def _cursor(self) -> t.Any:
+        if driver.__name__ == "psycopg":
+            return driver.ClientCursor(self._connection)
+        return self._connection.cursor()

@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""The words of the contract (section 1) as values: sequence, column, reach, next value.
+
+Pure: no SQL, no Ansible. Every room passes these on to the next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+
+class Reach(t.NamedTuple):
+    """Values a sequence can hand out and every one of its columns can store; empty where ``lowest > highest``."""
+
+    lowest: int
+    highest: int
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int) and self.lowest <= value <= self.highest
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column whose values a sequence feeds.
+
+    :ivar relation: oid of the table
+    :ivar number: attribute number of the column
+    :ivar type_name: the declared type, as people write it
+    :ivar base_type: the type behind all domains
+    :ivar modifier: the base type's modifier (``atttypmod``), -1 for none
+    :ivar via: how the sequence feeds it: owned, identity, default, domain, text, mapped
+    :ivar transformed: the default is not ``nextval()`` of this sequence and nothing else
+    :ivar casts: types that the default casts the value to on its way into the column
+    :ivar kind: ``relkind`` of the table
+    :ivar unlogged: whether the table is unlogged
+    :ivar reaches_foreign: a foreign table is among the table's partitions or children
+    :ivar indexed: an index serves ``max()`` and ``min()``, in every partition and child
+    :ivar relations: how many relations a reading locks: the table and everything below it
+    :ivar owner: the table's owner
+    :ivar schema_usage: the session may use the table's schema
+    :ivar can_select: the session may read the column
+    :ivar row_security: row-level security applies to the session
+    """
+
+    relation: int
+    number: int
+    schema: str
+    table: str
+    name: str
+    type_name: str
+    base_type: str
+    modifier: int
+    via: tuple[str, ...]
+    transformed: bool
+    casts: tuple[str, ...]
+    kind: str
+    unlogged: bool
+    reaches_foreign: bool
+    indexed: bool
+    relations: int
+    owner: str
+    schema_usage: bool
+    can_select: bool
+    row_security: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequence:
+    """A sequence's definition (``pg_sequence``), what the session may do with it, and the columns it feeds.
+
+    :ivar oid: its oid; names can change hands, this cannot
+    :ivar sql_name: schema and name, quoted for SQL by the server
+    :ivar owned: the session has the owner's rights
+    """
+
+    oid: int
+    schema: str
+    name: str
+    sql_name: str
+    data_type: str
+    start_value: int
+    increment: int
+    min_value: int
+    max_value: int
+    cache_size: int
+    cycle: bool
+    unlogged: bool
+    owner: str
+    owned: bool
+    schema_usage: bool
+    can_select: bool
+    can_use: bool
+    can_update: bool
+    of_extension: bool
+    system: bool
+    columns: tuple[Column, ...] = ()
+
+    @property
+    def ascending(self) -> bool:
+        """Whether it counts upward."""
+        return self.increment > 0
+
+    @property
+    def reach(self) -> Reach:
+        """Its MINVALUE..MAXVALUE, cut by what each numeric column can store (contract, section 1)."""
+        lowest, highest = self.min_value, self.max_value
+        for column in self.columns:
+            for limits in column_limits(column):
+                lowest, highest = max(lowest, limits.lowest), min(highest, limits.highest)
+        return Reach(lowest, highest)
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What ``SELECT last_value, is_called`` returns of a sequence."""
+
+    last_value: int
+    is_called: bool
+
+    def next_value(self, increment: int) -> int:
+        """What ``nextval()`` would return now, were there no bounds (contract, section 1)."""
+        return self.last_value + increment if self.is_called else self.last_value
+
+
+@dataclasses.dataclass(frozen=True)
+class Trouble:
+    """Why something could not be read or done.
+
+    :ivar reason: the machine-readable reason (contract, section 2)
+    :ivar cause: what is wrong, for people
+    :ivar remedy: the statement or option that would settle it
+    :ivar vanished: it may have been dropped, renamed or altered since it was discovered
+    """
+
+    reason: str
+    cause: str
+    remedy: str
+    vanished: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What a column was found to hold.
+
+    :ivar furthest: the furthest value within the reach, as a whole number; None where there is none
+    :ivar empty: the column holds no value at all
+    :ivar out_of_bounds: it holds values beyond the reach
+    :ivar scan_rows: about how many rows had to be scanned to read it; None where an index served
+    :ivar trouble: why it could not be read; then the rest says nothing
+    """
+
+    furthest: int | None = None
+    empty: bool = False
+    out_of_bounds: bool = False
+    scan_rows: int | None = None
+    trouble: Trouble | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """A sequence as it was found.
+
+    :ivar sequence: its definition
+    :ivar state: its state, or None where it could not be read
+    :ivar trouble: why the state could not be read
+    :ivar readings: one for each column of the sequence, in the same order
+    """
+
+    sequence: Sequence
+    state: State | None
+    trouble: Trouble | None
+    readings: tuple[Reading, ...]
+
+
+_INTEGERS = {
+    "smallint": Reach(-(2**15), 2**15 - 1),
+    "integer": Reach(-(2**31), 2**31 - 1),
+    "bigint": Reach(-(2**63), 2**63 - 1),
+    # Beyond these a floating-point column no longer tells neighbours apart.
+    "real": Reach(-(2**24), 2**24),
+    "double precision": Reach(-(2**53), 2**53),
+}
+
+
+def type_limits(base_type: str, modifier: int) -> Reach | None:
+    """The whole numbers that a type stores exactly.
+
+    :arg base_type: as ``format_type`` names it, without modifier
+    :arg modifier: ``atttypmod``; for numeric it packs precision and scale (manual, 8.1.2), -1 for none
+    :returns: their range, unbounded for plain numeric; None where the type does not store whole numbers faithfully
+    """
+    if base_type != "numeric":
+        return _INTEGERS.get(base_type)
+    if modifier < 4:
+        return Reach(-(10**131072), 10**131072)
+    precision = ((modifier - 4) >> 16) & 0xFFFF
+    # The scale is an 11-bit signed number; a negative one rounds ids to tens, hundreds, ...
+    scale = (((modifier - 4) & 0x7FF) ^ 1024) - 1024
+    if scale < 0:
+        return None
+    largest = 10 ** max(0, precision - scale) - 1
+    return Reach(-largest, largest)
+
+
+def column_limits(column: Column) -> list[Reach]:
+    """What cuts the reach because of this column: its type, and the types its default casts to.
+
+    :returns: the limits; none where the column does not take the sequence's numbers as they are
+    """
+    if column.transformed:
+        return []
+    limits = [type_limits(column.base_type, column.modifier)] + [type_limits(name, -1) for name in column.casts]
+    return [limit for limit in limits if limit is not None]
+
+
+def takes_numbers(column: Column) -> bool:
+    """Whether the column stores the sequence's numbers as they are, so that they can be compared."""
+    return not column.transformed and type_limits(column.base_type, column.modifier) is not None

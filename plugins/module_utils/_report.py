@@ -1,0 +1,263 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""Findings and changes in, the results users see out: dictionaries, sentences, remedies, the diff."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ansible_collections.pgops.sequences.plugins.module_utils import _judge
+from ansible_collections.pgops.sequences.plugins.module_utils._connect import quote_identifier, quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._model import column_limits
+from ansible_collections.pgops.sequences.plugins.module_utils._observe import sql_table
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ansible_collections.pgops.sequences.plugins.module_utils._audit import Database, Finding
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence, State
+    from ansible_collections.pgops.sequences.plugins.module_utils._repair import Change, Unfixed
+
+    Result = dict[str, t.Any]
+
+_SKIPPED = {
+    "cycle": "it is declared CYCLE: it repeats its values on purpose",
+    "no_column": "no catalog shows a column it feeds; if one is fed by code, map it with the option columns",
+    "extension": "it belongs to an extension",
+    "system": "it belongs to a system schema",
+}
+
+_LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+
+
+def summary_of(findings: Iterable[Finding]) -> Result:
+    """Count sequences by status; ``total`` is their sum."""
+    counts = collections.Counter(finding.verdict.status for finding in findings)
+    return {"total": sum(counts.values()), **{status: counts[status] for status in _judge.STATUSES}}
+
+
+def audit_result(databases: list[Database], show_all: bool) -> Result:
+    """The part of the result that both modules share (contract, section 3).
+
+    :arg show_all: list every sequence, not only those that need a look
+    """
+    findings = [finding for database in databases for finding in database.findings.values()]
+    quiet = (_judge.HEALTHY, _judge.SKIPPED)
+    return {
+        "summary": {"databases": len(databases), **summary_of(findings)},
+        "databases": [
+            {
+                "name": database.name,
+                "server_version": database.server_version,
+                "in_recovery": database.in_recovery,
+                "error": database.error,
+                "summary": summary_of(database.findings.values()),
+            }
+            for database in databases
+        ],
+        "sequences": [sequence_result(found) for found in findings if show_all or found.verdict.status not in quiet],
+    }
+
+
+def sequence_result(finding: Finding) -> Result:
+    """One entry of ``sequences``."""
+    sequence, verdict, state = finding.sequence, finding.verdict, finding.observation.state
+    return {
+        "database": finding.database,
+        "schema": sequence.schema,
+        "name": sequence.name,
+        "columns": [
+            {
+                "schema": column.schema,
+                "table": column.table,
+                "column": column.name,
+                "type": column.type_name,
+                "via": ",".join(column.via),
+                "indexed": column.indexed,
+                "furthest_value": reading.furthest,
+                "error": reading.trouble.cause if reading.trouble else None,
+            }
+            for column, reading in zip(sequence.columns, finding.observation.readings)
+        ],
+        "data_type": sequence.data_type,
+        "start_value": sequence.start_value,
+        "increment": sequence.increment,
+        "min_value": sequence.min_value,
+        "max_value": sequence.max_value,
+        "cache_size": sequence.cache_size,
+        "cycle": sequence.cycle,
+        "last_value": state.last_value if state else None,
+        "is_called": state.is_called if state else None,
+        "next_value": verdict.next_value,
+        "furthest_value": verdict.furthest,
+        "limit": verdict.limit,
+        "gap": verdict.gap,
+        "percent_used": verdict.percent_used,
+        "status": verdict.status,
+        "reasons": list(verdict.reasons),
+        "message": message_of(finding),
+        "fix": fix_of(finding),
+    }
+
+
+def fix_of(finding: Finding) -> Result | None:
+    """What would repair it; None where nothing should or can be done."""
+    target = finding.verdict.target
+    if target is None:
+        return None
+    state = _judge.state_for(finding.sequence, target)
+    name = quote_literal(finding.sequence.sql_name)
+    called = str(state.is_called).lower()
+    return {
+        "next_value": target,
+        "statement": f"SELECT pg_catalog.setval({name}::regclass, {state.last_value}, {called});",
+    }
+
+
+def message_of(finding: Finding) -> str:
+    """What is to be said of a sequence, for people; unknown ones with what would settle it."""
+    verdict, sequence = finding.verdict, finding.sequence
+    if verdict.status == _judge.SKIPPED:
+        return _SKIPPED[verdict.reasons[0]]
+    found = f"{verdict.furthest} ({_furthest_column(finding)})"
+    sentences = {
+        "behind": f"next value {verdict.next_value} is not beyond {found}",
+        "exhausted": f"next value {verdict.next_value} is outside {_reach(sequence)}, what sequence and columns can hold",
+        "no_room": f"no free value is left beyond {verdict.furthest} up to {verdict.limit}",
+        "gap": f"{verdict.gap} values are skipped between {found} and next value {verdict.next_value}",
+        "near_limit": f"{verdict.percent_used} % of the values up to {verdict.limit} are used",
+        "out_of_bounds": f"{_outside(finding)} holds values outside {_reach(sequence)}, which cannot collide",
+    }
+    parts = [sentences[reason] for reason in verdict.reasons if reason in sentences]
+    parts += [f"{trouble.cause}: {trouble.remedy}" for trouble in verdict.troubles]
+    if parts:
+        return "; ".join(parts)
+    if verdict.furthest is None:
+        return f"no column holds a value; next value {verdict.next_value}"
+    return f"next value {verdict.next_value} is beyond {found}"
+
+
+def change_result(change: Change) -> Result:
+    """One entry of ``changes``."""
+    return {
+        "database": change.database,
+        "schema": change.sequence.schema,
+        "name": change.sequence.name,
+        "reasons": list(change.reasons),
+        "method": change.method,
+        "before": _state_result(change.sequence, change.before),
+        "after": _state_result(change.sequence, change.after),
+        "statement": change.statement,
+    }
+
+
+def unfixed_result(unfixed: Unfixed) -> Result:
+    """One entry of ``not_fixed``."""
+    finding, trouble = unfixed.finding, unfixed.trouble
+    message = message_of(finding)
+    if trouble and trouble not in finding.verdict.troubles:
+        message = f"{message}; could not be moved: {trouble.cause}"
+    elif "max_jump" in unfixed.reasons:
+        message = f"{message}; a move of {unfixed.jump} values is more than max_jump"
+    return {
+        "database": finding.database,
+        "schema": finding.sequence.schema,
+        "name": finding.sequence.name,
+        "reasons": list(unfixed.reasons),
+        "message": message,
+        "remedy": remedy_of(unfixed),
+    }
+
+
+def remedy_of(unfixed: Unfixed) -> str:
+    """The exact next command or option for a sequence that needs a hand."""
+    finding, sequence, reasons = unfixed.finding, unfixed.finding.sequence, unfixed.reasons
+    if unfixed.trouble:
+        return unfixed.trouble.remedy
+    if "max_jump" in reasons:
+        return (
+            f"look at {_furthest_column(finding)}: if {finding.verdict.furthest} is a stray value remove it,"
+            f" otherwise run with max_jump: {unfixed.jump}"
+        )
+    if "no_room" in reasons:
+        return _widen(sequence)
+    if "exhausted" in reasons:
+        return f"{_widen(sequence)} or go back to unused values with mode: realign and confirm: true"
+    if "behind" in reasons and unfixed.jump is not None:
+        owner = f"run as its owner, session_role: {sequence.owner}"
+        if unfixed.jump // abs(sequence.increment) > _judge.MOST_STEPS:
+            return owner
+        return f"GRANT USAGE ON SEQUENCE {sequence.sql_name} TO the connecting role; or {owner}"
+    settleable = [x.remedy for x in finding.verdict.troubles if x.reason not in _judge.STRUCTURAL]
+    return settleable[0] if settleable else "run again"
+
+
+def fix_diff(changes: list[Change]) -> Result:
+    """Before and after of every change, a line each, for ``--diff``."""
+
+    def lines(which: str) -> str:
+        return "".join(
+            f"{change.database}: {change.sequence.schema}.{change.sequence.name}"
+            f" last_value={state.last_value} is_called={str(state.is_called).lower()}"
+            f" next_value={state.next_value(change.sequence.increment)}\n"
+            for change in changes
+            for state in [getattr(change, which)]
+        )
+
+    return {"before_header": "sequences", "after_header": "sequences", "before": lines("before"), "after": lines("after")}
+
+
+def _state_result(sequence: Sequence, state: State) -> Result:
+    return {
+        "last_value": state.last_value,
+        "is_called": state.is_called,
+        "next_value": state.next_value(sequence.increment),
+    }
+
+
+def _furthest_column(finding: Finding) -> str:
+    furthest = finding.verdict.furthest
+    for column, reading in zip(finding.sequence.columns, finding.observation.readings):
+        if furthest is not None and reading.furthest == furthest:
+            return _place(finding.sequence, column)
+    return "no column"
+
+
+def _outside(finding: Finding) -> str:
+    pairs = zip(finding.sequence.columns, finding.observation.readings)
+    return ", ".join(_place(finding.sequence, column) for column, reading in pairs if reading.out_of_bounds)
+
+
+def _place(sequence: Sequence, column: Column) -> str:
+    prefix = "" if column.schema == sequence.schema else f"{column.schema}."
+    return f"{prefix}{column.table}.{column.name}"
+
+
+def _reach(sequence: Sequence) -> str:
+    return f"{sequence.reach.lowest}..{sequence.reach.highest}"
+
+
+def _widen(sequence: Sequence) -> str:
+    """The statements that give a sequence and its columns more room in the direction of counting."""
+    ascending, reach = sequence.ascending, sequence.reach
+    end = reach.highest if ascending else reach.lowest
+    statements = [
+        f"ALTER TABLE {sql_table(column)} ALTER COLUMN {quote_identifier(column.name)} TYPE bigint;"
+        for column in sequence.columns
+        if any((limit.highest if ascending else limit.lowest) == end for limit in column_limits(column))
+        and column.base_type != "bigint"
+    ]
+    bound = sequence.max_value if ascending else sequence.min_value
+    if bound == end:
+        largest = _LARGEST.get(sequence.data_type, 2**63 - 1)
+        if abs(bound) >= largest and sequence.data_type != "bigint":
+            statements.append(f"ALTER SEQUENCE {sequence.sql_name} AS bigint;")
+        elif abs(bound) < largest:
+            wider = f"MAXVALUE {largest}" if ascending else f"MINVALUE {-largest - 1}"
+            statements.append(f"ALTER SEQUENCE {sequence.sql_name} {wider};")
+    return " ".join(statements) or "move the table to a wider type, or give its rows new ids: bigint is used up"
