@@ -187,5 +187,6 @@ def _refuse_unmatched(found: list[Database]) -> None:
         where = ", ".join(f'"{database.name}"' for database in found[:5]) + (", ..." if len(found) > 5 else "")
         names = "; ".join(f'{option}: "{name}"' for option, name in sorted(nowhere))
         raise _discover.SelectionError(
-            f"{names} matches nothing in {where}; names are case-sensitive, and a glob may match nothing. Nothing was changed"
+            f"{names} matches nothing in {where}; names are case-sensitive, and a glob may match nothing."
+            " Nothing was changed"
         )

@@ -24,13 +24,19 @@ if t.TYPE_CHECKING:
     Row = dict[str, t.Any]
 
 DRIVER_IMPORT_ERROR: str | None = None
+"""Why neither driver could be imported, or None."""
+
+driver: t.Any = None
 try:
-    import psycopg2 as driver
+    import psycopg2
+
+    driver = psycopg2
 except ImportError:
     try:
-        import psycopg as driver  # type: ignore[no-redef]
+        import psycopg
+
+        driver = psycopg
     except ImportError:
-        driver = None  # type: ignore[assignment]
         DRIVER_IMPORT_ERROR = traceback.format_exc()
 
 OLDEST_SERVER = 100000
@@ -125,8 +131,15 @@ def quote_literal(text: str) -> str:
 
 _HINTS = (
     (r"could not translate host name|Name or service not known", "Check login_host"),
-    (r"Connection refused|No such file or directory", "Check that the server runs and that login_host, login_port and login_unix_socket are right"),
-    (r"Peer authentication failed", "Peer authentication needs the task to run as the operating-system user of the same name: become: true, become_user: {user}"),
+    (
+        r"Connection refused|No such file or directory",
+        "Check that the server runs and that login_host, login_port and login_unix_socket are right",
+    ),
+    (
+        r"Peer authentication failed",
+        "Peer authentication needs the task to run as the operating-system user of the same name:"
+        " become: true, become_user: {user}",
+    ),
     (r"no password supplied|fe_sendauth", "Set login_password"),
     (r"password authentication failed", "Check login_user and login_password"),
     (r"no pg_hba.conf entry", "The server's pg_hba.conf must admit this host, user and database"),
@@ -186,7 +199,8 @@ class Session:
         if self.version_number < OLDEST_SERVER:
             self.close()
             raise ConnectError(
-                f"the server at {self.target.address} is PostgreSQL {self.version}; version 10 or newer is needed. Nothing was changed"
+                f"the server at {self.target.address} is PostgreSQL {self.version};"
+                " version 10 or newer is needed. Nothing was changed"
             )
         if facts["encoding"] == "SQL_ASCII":
             # Names there may be any bytes; LATIN1 carries each byte through unchanged in both directions.
@@ -294,7 +308,8 @@ class Session:
         try:
             with self._cursor() as cursor:
                 cursor.execute(statement, parameters)
-                while getattr(cursor, "nextset", None) and driver.__name__ == "psycopg" and cursor.nextset():
+                # psycopg 3 begins with the first statement's result, psycopg2 has the last one's alone.
+                while driver.__name__ == "psycopg" and cursor.nextset():
                     pass
                 if cursor.description is None:
                     return []

@@ -144,7 +144,8 @@ LEFT JOIN parents p ON p.member = q.relation
 """
 
 _DOMAINS = """
-SELECT oid::bigint AS oid, typbasetype::bigint AS base, typtypmod AS modifier, format_type(typbasetype, NULL) AS base_name
+SELECT oid::bigint AS oid, typbasetype::bigint AS base, typtypmod AS modifier,
+       format_type(typbasetype, NULL) AS base_name
 FROM pg_type WHERE typtype = 'd'
 """
 
@@ -196,7 +197,9 @@ class Selection:
     def of(cls, params: Mapping[str, t.Any]) -> Selection:
         """Take the selection from a module's parameters."""
         return cls(
-            *(tuple(params.get(name) or ()) for name in ("schemas", "tables", "sequences")),
+            schemas=tuple(params.get("schemas") or ()),
+            tables=tuple(params.get("tables") or ()),
+            sequences=tuple(params.get("sequences") or ()),
             columns=tuple(MappedColumn(**entry) for entry in params.get("columns") or ()),
         )
 
@@ -331,7 +334,8 @@ def _add_late_bound(
         by_name.setdefault(row["name"], []).append(row)
     # Our transactions set search_path; the reset value is what the role's and the database's settings say.
     path = session.query("SELECT reset_val AS value FROM pg_settings WHERE name = 'search_path'")[0]["value"] or ""
-    visible = {session.role if name == "$user" else name for part in path.split(",") for name in parse_identifiers(part) or ()}
+    names = [name for part in path.split(",") for name in parse_identifiers(part) or ()]
+    visible = {session.role if name == "$user" else name for name in names}
     schemas = {
         row["oid"]: row["schema"]
         for row in session.query(
@@ -535,9 +539,10 @@ def parse_identifiers(text: str) -> list[str] | None:
         found = _IDENTIFIER.match(text, place)
         if not found:
             return None
-        name = found.group("plain")
-        # Only ASCII letters are folded in UTF-8 databases.
-        name = re.sub("[A-Z]+", lambda upper: upper.group().lower(), name) if name else found.group("quoted").replace('""', '"')
+        name = (found.group("quoted") or "").replace('""', '"')
+        if found.group("plain"):
+            # Only ASCII letters are folded in UTF-8 databases.
+            name = re.sub("[A-Z]+", lambda upper: upper.group().lower(), found.group("plain"))
         parts.append(name.encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore"))
         place = found.end()
         if place == len(text):

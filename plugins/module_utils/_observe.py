@@ -22,7 +22,6 @@ from ansible_collections.pgops.sequences.plugins.module_utils._connect import Da
 from ansible_collections.pgops.sequences.plugins.module_utils._model import (
     Column,
     Observation,
-    Reach,
     Reading,
     Sequence,
     State,
@@ -94,9 +93,8 @@ def observe(sessions: List[Session], sequences: Iterable[Sequence], limits: Limi
             wanted[number, place] = (sequence, column)
     readings.update(read_columns(sessions, wanted, limits))
 
-    states = read_states(
-        sessions, {number: sequence for number, sequence in enumerate(sequences) if judged[number] or sequence.can_select}
-    )
+    shown = {number: sequence for number, sequence in enumerate(sequences) if judged[number] or sequence.can_select}
+    states = read_states(sessions, shown)
     observations = []
     for number, sequence in enumerate(sequences):
         found = states.get(number)
@@ -135,10 +133,13 @@ def column_obstacle(column: Column, session: Session) -> Trouble | None:
         )
     if column.kind == "f" or column.reaches_foreign:
         where = "is a foreign table" if column.kind == "f" else "has a foreign table among its partitions or children"
-        return Trouble("foreign_table", f"{column.schema}.{column.table} {where}", "compare with the other server by hand")
+        remedy = "compare with the other server by hand"
+        return Trouble("foreign_table", f"{column.schema}.{column.table} {where}", remedy)
     if column.unlogged and session.in_recovery:
         return Trouble(
-            "unlogged_on_standby", f"{column.schema}.{column.table} is unlogged: a standby has no rows of it", "audit the primary"
+            "unlogged_on_standby",
+            f"{column.schema}.{column.table} is unlogged: a standby has no rows of it",
+            "audit the primary",
         )
     if not column.schema_usage or not column.can_select:
         grants = [] if column.schema_usage else [f"GRANT USAGE ON SCHEMA {quote_identifier(column.schema)} TO {role};"]
@@ -157,7 +158,8 @@ def sequence_obstacle(sequence: Sequence, session: Session) -> Trouble | None:
     """Why a sequence's state is not to be read at all."""
     name, role = f"{sequence.schema}.{sequence.name}", quote_identifier(session.role)
     if sequence.unlogged and session.in_recovery:
-        return Trouble("unlogged_on_standby", f"{name} is unlogged: a standby does not have its state", "audit the primary")
+        cause = f"{name} is unlogged: a standby does not have its state"
+        return Trouble("unlogged_on_standby", cause, "audit the primary")
     grants = []
     if not sequence.schema_usage:
         grants.append(f"GRANT USAGE ON SCHEMA {quote_identifier(sequence.schema)} TO {role};")
@@ -234,7 +236,8 @@ def read_states(sessions: List[Session], wanted: Mapping[t.Any, Sequence]) -> di
             role = quote_identifier(sessions[0].role)
             states[key] = Trouble(
                 "no_privilege",
-                f"{sessions[0].role} may use {sequence.schema}.{sequence.name} but not see where an uncalled sequence stands",
+                f"{sessions[0].role} may use {sequence.schema}.{sequence.name}"
+                " but not see where an uncalled sequence stands",
                 f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO {role};",
             )
         else:
@@ -333,7 +336,10 @@ def read_batch(
     :returns: both values by the probes' keys
     :raises DatabaseError: the statement failed
     """
-    selects = (f"SELECT {place} AS place, p.one, p.two FROM ({probe.statement}) p" for place, (_k, probe) in enumerate(batch))
+    selects = (
+        f"SELECT {place} AS place, p.one, p.two FROM ({probe.statement}) p"
+        for place, (_key, probe) in enumerate(batch)
+    )
     return {batch[row["place"]][0]: (row["one"], row["two"]) for row in query("\nUNION ALL\n".join(selects))}
 
 
@@ -392,7 +398,8 @@ def _too_large(column: Column, rows: int) -> Trouble:
     index = f"CREATE INDEX CONCURRENTLY ON {sql_table(column)} ({quote_identifier(column.name)});"
     return Trouble(
         "too_large",
-        f"{column.schema}.{column.table}.{column.name} has no usable index and about {rows} rows, more than max_scan_rows",
+        f"{column.schema}.{column.table}.{column.name} has no usable index and about {rows} rows,"
+        " more than max_scan_rows",
         f"{index} or max_scan_rows: {rows + rows // 10}",
     )
 
@@ -418,9 +425,11 @@ def _trouble(error: DatabaseError, place: str, grant: str) -> Trouble:
     if error.sqlstate == "42501":
         return Trouble("no_privilege", cause, grant)
     if error.sqlstate == "55P03":
-        return Trouble("locked", f"{place} is locked by another session", "run again when it is free, or with a longer lock_timeout")
+        remedy = "run again when it is free, or with a longer lock_timeout"
+        return Trouble("locked", f"{place} is locked by another session", remedy)
     if error.sqlstate == "53200":
-        return Trouble("locked", cause, "the server's lock table is full: run again later, or raise max_locks_per_transaction")
+        remedy = "the server's lock table is full: run again later, or raise max_locks_per_transaction"
+        return Trouble("locked", cause, remedy)
     if error.sqlstate == "57014":
         return Trouble("timeout", cause, "run again with a longer statement_timeout")
     if error.sqlstate in VANISHED:

@@ -127,7 +127,8 @@ def message_of(finding: Finding) -> str:
     found = f"{verdict.furthest} ({_furthest_column(finding)})"
     sentences = {
         "behind": f"next value {verdict.next_value} is not beyond {found}",
-        "exhausted": f"next value {verdict.next_value} is outside {_reach(sequence)}, what sequence and columns can hold",
+        "exhausted": f"next value {verdict.next_value} is outside {_reach(sequence)},"
+        " what the sequence and its columns can hold",
         "no_room": f"no free value is left beyond {verdict.furthest} up to {verdict.limit}",
         "gap": f"{verdict.gap} values are skipped between {found} and next value {verdict.next_value}",
         "near_limit": f"{verdict.percent_used} % of the values up to {verdict.limit} are used",
@@ -209,7 +210,12 @@ def fix_diff(changes: list[Change]) -> Result:
             for state in [getattr(change, which)]
         )
 
-    return {"before_header": "sequences", "after_header": "sequences", "before": lines("before"), "after": lines("after")}
+    return {
+        "before_header": "sequences",
+        "after_header": "sequences",
+        "before": lines("before"),
+        "after": lines("after"),
+    }
 
 
 def _state_result(sequence: Sequence, state: State) -> Result:
