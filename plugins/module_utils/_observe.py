@@ -40,6 +40,9 @@ _BATCH_STATEMENTS = 50
 # The lock table is shared by the whole server; a statement holds a lock on every table, partition and index it reads.
 _BATCH_RELATIONS = 200
 
+LONG_SCAN_ROWS = 100_000
+"""From about here on a scan is felt: some 10 ms (facts, D)."""
+
 VANISHED = frozenset({"42P01", "42703", "3F000", "42704", "XX000"})
 """Errors of a statement whose table, column or schema was dropped or renamed since it was discovered."""
 
@@ -192,6 +195,10 @@ def read_columns(
             readings[key] = Reading(scan_rows=rows, trouble=_too_large(column, rows))
 
     both_ends = {key: probe_of_ends(column) for key, (_s, column) in wanted.items() if key not in readings}
+    for key, rows in scans.items():
+        if key in both_ends and isinstance(rows, int) and rows > LONG_SCAN_ROWS:
+            # Alone in its batch, so that statement_timeout is all its own.
+            both_ends[key] = dataclasses.replace(both_ends[key], relations=_BATCH_RELATIONS)
     again: dict[t.Any, Probe] = {}
     for key, result in run_probes(sessions, both_ends).items():
         sequence, column = wanted[key]

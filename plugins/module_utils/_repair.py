@@ -18,7 +18,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _observe
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import DatabaseError, quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._connect import DatabaseError, quote_identifier, quote_literal
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Reading, State, Trouble
 
 if t.TYPE_CHECKING:
@@ -27,10 +27,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._audit import Database, Finding
     from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Sequence
-
-# A column of more rows, without an index, is not scanned again while writers wait for the sequence's lock:
-# about 10 ms. What it may have gained meanwhile shows in the audit after the move.
-_MOST_ROWS_SCANNED_UNDER_LOCK = 100_000
 
 _DEFINITION = """
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS sql_name,
@@ -103,6 +99,17 @@ class _NothingToDo(Exception):
     """Read again under the lock, the sequence needs no move any more."""
 
 
+class _Refused(Exception):
+    """A table could not be locked.
+
+    :ivar trouble: why
+    """
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.cause)
+        self.trouble = trouble
+
+
 def predict(database: Database, options: Options) -> tuple[list[Change], list[Unfixed]]:
     """What :func:`repair` would do, with the findings left as they would be afterwards; writes nothing."""
     changes = []
@@ -147,6 +154,8 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
                 made = _move(database, finding, step, options, last and troubles.get(oid))
             except _Altered:
                 altered.add(oid)
+            except _Refused as error:
+                troubles[oid] = error.trouble
             except DatabaseError as error:
                 troubles[oid] = _observe.sequence_trouble(error, finding.sequence, database.session)
                 if troubles[oid].vanished:
@@ -192,8 +201,7 @@ def _move_locked(database: Database, finding: Finding, options: Options) -> Chan
     try:
         with session.transaction(statement_timeout=bound) as run:
             if options.lock_tables:
-                tables = sorted({_observe.sql_table(column) for column in sequence.columns})
-                run(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
+                _lock_tables(finding, run, session.role)
             if not _same(sequence, run(_DEFINITION.replace("{oid}", str(sequence.oid)))):
                 raise _Altered
             run(f"ALTER SEQUENCE {sequence.sql_name} CACHE {sequence.cache_size}")
@@ -223,7 +231,8 @@ def _read_again(observation: Observation, run: Callable[[str], list[Row]], every
     readings = list(observation.readings)
 
     def wanted(reading: Reading) -> bool:
-        return reading.trouble is None and (everything or (reading.scan_rows or 0) <= _MOST_ROWS_SCANNED_UNDER_LOCK)
+        # Writers wait for the lock; what a long scan would have found more shows in the audit after the move.
+        return reading.trouble is None and (everything or (reading.scan_rows or 0) <= _observe.LONG_SCAN_ROWS)
 
     places = [place for place, reading in enumerate(readings) if wanted(reading)]
     for place in places:
@@ -242,18 +251,31 @@ def _read_again(observation: Observation, run: Callable[[str], list[Row]], every
 def _move_stepped(database: Database, finding: Finding, options: Options) -> Change | None:
     """Call ``nextval()`` until it is there: never backward, whoever else calls it, and nobody waits."""
     sequence, session = finding.sequence, database.session
-    with session.transaction("READ ONLY") as run:
-        fresh = database.finding(_read_again(finding.observation, run, everything=True))
-    step = _judge.plan(fresh.observation, fresh.verdict, options.policy)
-    if not isinstance(step, _judge.Move) or fresh.observation.state is None or not _can_step(fresh, step):
-        return None
-    statement = _steps(sequence, step.next_value, f"{sequence.oid}::regclass")
     with session.transaction() as run:
-        run(statement)
+        if options.lock_tables:
+            _lock_tables(finding, run, session.role)
+        fresh = database.finding(_read_again(finding.observation, run, everything=True))
+        step = _judge.plan(fresh.observation, fresh.verdict, options.policy)
+        if not isinstance(step, _judge.Move) or not _can_step(fresh, step):
+            return None
+        run(_steps(sequence, step.next_value, f"{sequence.oid}::regclass"))
     state = _observe.read_states([session], {0: sequence})[0]
     after = state if isinstance(state, State) else step.after
-    shown = _change(fresh, _judge.STEPPED, after, step.next_value)
-    return shown
+    return _change(fresh, _judge.STEPPED, after, step.next_value)
+
+
+def _lock_tables(finding: Finding, run: Callable[[str], list[Row]], role: str) -> None:
+    """Wait for the writers of every column that is read, and hold back new ones until the transaction ends."""
+    pairs = zip(finding.sequence.columns, finding.observation.readings)
+    tables = sorted({_observe.sql_table(column) for column, reading in pairs if reading.trouble is None})
+    for table in tables:
+        try:
+            run(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+        except DatabaseError as error:
+            if error.sqlstate != "42501":
+                raise
+            grant = f"GRANT UPDATE ON {table} TO {quote_identifier(role)};"
+            raise _Refused(Trouble("no_privilege", f"lock_tables: {error}", grant)) from error
 
 
 def _change(finding: Finding, method: str, after: State, next_value: int) -> Change:
