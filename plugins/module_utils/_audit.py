@@ -167,7 +167,7 @@ def enter_all(target: Target, login_database: str, patterns: list[str] | None, o
             try:
                 names = _discover.databases(session, patterns)
             except DatabaseError as error:
-                raise ConnectError(f'cannot list the databases at {target.address}: {error}') from error
+                raise ConnectError(f"cannot list the databases at {target.address}: {error}") from error
     found = [Database(name, target, options) for name in names]
     for database in found:
         database.enter()

@@ -143,7 +143,7 @@ _HINTS = (
     (r"no password supplied|fe_sendauth", "Set login_password"),
     (r"password authentication failed", "Check login_user and login_password"),
     (r"no pg_hba.conf entry", "The server's pg_hba.conf must admit this host, user and database"),
-    (r"permission denied for database", 'Run: GRANT CONNECT ON DATABASE {database} TO {role};'),
+    (r"permission denied for database", "Run: GRANT CONNECT ON DATABASE {database} TO {role};"),
     (r'database ".*" does not exist', "Check the name; it is case-sensitive"),
     (r'role ".*" does not exist', "Check login_user; it is case-sensitive"),
     (r"timeout expired|timed out", "Check login_host, login_port and the firewall between"),
@@ -301,7 +301,7 @@ class Session:
             # Before version 12 floating-point numbers are otherwise rounded to 15 digits.
             "SET LOCAL extra_float_digits = 3;\n"
             # Compiling the catalog queries costs more than it saves (facts: 8 s for 10,000 tables on 15).
-            + ("SET LOCAL jit = off;\n" if getattr(self, "version_number", 0) >= 110000 else "")
+             + ("SET LOCAL jit = off;\n" if getattr(self, "version_number", 0) >= 110000 else "")
         )
 
     def _execute(self, statement: str, parameters: Mapping[str, t.Any] | None = None) -> list[Row]:

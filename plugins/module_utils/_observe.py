@@ -344,8 +344,7 @@ def read_batch(
     :raises DatabaseError: the statement failed
     """
     selects = (
-        f"SELECT {place} AS place, p.one, p.two FROM ({probe.statement}) p"
-        for place, (_key, probe) in enumerate(batch)
+        f"SELECT {place} AS place, p.one, p.two FROM ({probe.statement}) p" for place, (_key, probe) in enumerate(batch)
     )
     return {batch[row["place"]][0]: (row["one"], row["two"]) for row in query("\nUNION ALL\n".join(selects))}
 

@@ -18,7 +18,11 @@ import dataclasses
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _observe
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import DatabaseError, quote_identifier, quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
+    DatabaseError,
+    quote_identifier,
+    quote_literal,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Reading, State, Trouble
 
 if t.TYPE_CHECKING:

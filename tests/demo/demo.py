@@ -57,7 +57,9 @@ class Demo:
         galaxy = str(Path(sys.executable).with_name("ansible-galaxy"))
         self._run([galaxy, "collection", "build", str(ROOT), "--output-path", str(self._scratch), "--force"])
         (archive,) = self._scratch.glob("pgops-sequences-*.tar.gz")
-        self._run([galaxy, "collection", "install", str(archive), "-p", str(self._scratch / "collections"), "--offline"])
+        self._run(
+            [galaxy, "collection", "install", str(archive), "-p", str(self._scratch / "collections"), "--offline"]
+        )
 
     def playbook(self, *args: str) -> str:
         """Run restore_then_fix on the screen, and return what it printed."""
@@ -76,7 +78,15 @@ class Demo:
         }
         (self._scratch / "hosts.json").write_text(json.dumps({"all": {"hosts": {"demo": inventory}}}))
         (self._scratch / "shop_copy.json").write_text(json.dumps(variables, indent=2))
-        command = ["ansible-playbook", "-i", "hosts.json", "pgops.sequences.restore_then_fix", "-e", "@shop_copy.json", *args]
+        command = [
+            "ansible-playbook",
+            "-i",
+            "hosts.json",
+            "pgops.sequences.restore_then_fix",
+            "-e",
+            "@shop_copy.json",
+            *args,
+        ]
         print(f"$ {' '.join(command)}", flush=True)
         with subprocess.Popen(
             [str(Path(sys.executable).with_name(command[0])), *command[1:]],
@@ -178,7 +188,9 @@ def main() -> int:
         print(f"\nThe demonstration failed: {error}", file=sys.stderr)
         return 1
     ended = time.monotonic()
-    print(f"\nThe server is stopped, nothing is left running. {ended - begun:.0f} s, {ended - started:.0f} s of them after downloads.")
+    print(
+        f"\nThe server is stopped, nothing is left running. {ended - begun:.0f} s, {ended - started:.0f} s of them after downloads."
+    )
     return 0
 
 
