@@ -238,11 +238,11 @@ def _read_again(observation: Observation, run: Callable[[str], list[Row]], every
         # Writers wait for the lock; what a long scan would have found more shows in the audit after the move.
         return reading.trouble is None and (everything or (reading.scan_rows or 0) <= _observe.LONG_SCAN_ROWS)
 
-    places = [place for place, reading in enumerate(readings) if wanted(reading)]
-    for place in places:
-        column = sequence.columns[place]
-        ends = _observe.read_batch(run, [(place, _observe.probe_of_ends(column))])[place]
-        reading, settled = _observe.reading_of_ends(sequence, ends)
+    columns = [(place, sequence.columns[place]) for place, reading in enumerate(readings) if wanted(reading)]
+    probes = [(place, _observe.probe_of_ends(column)) for place, column in columns]
+    found = _observe.read_batch(run, probes) if probes else {}
+    for place, column in columns:
+        reading, settled = _observe.reading_of_ends(sequence, found[place])
         if not settled:
             within = _observe.read_batch(run, [(place, _observe.probe_within(sequence, column))])[place]
             reading = dataclasses.replace(reading, furthest=_observe.whole(within[0], sequence.ascending))
