@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/installed
+DEMO_VENV := .cache/demo
+TOOLCHAIN := $(VENV)/bin/python tests/support/toolchain.py
+
+# The tools call each other by name.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv test lint sanity unit integration demo clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+venv: $(INSTALLED) ## make the environment that the other targets run in
+
+$(INSTALLED): tests/requirements.txt
+	$(call environment,$(VENV),$<)
+	@touch $@
+
+# An environment with a file's requirements: $(call environment,folder,file)
+define environment
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "$(PYTHON) is too old: Python 3.10 or newer is needed, name one by PYTHON="; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "$(PYTHON) cannot make environments with pip (Debian: apt-get install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv --clear $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(2)
+endef
+
+test: $(INSTALLED) ## lint, sanity, unit and integration, with a summary
+	@$(TOOLCHAIN) stages lint sanity unit integration
+
+lint: $(INSTALLED) ## style, types, documentation and changelog
+	ruff check .
+	@$(TOOLCHAIN) link > /dev/null
+	mypy -m ansible_collections.pgops.sequences.plugins.module_utils._judge -p support
+	cd "$$($(TOOLCHAIN) copy)" && ansible-lint --nocolor
+	cd "$$($(TOOLCHAIN) copy)" && antsibull-docs lint-collection-docs --plugin-docs .
+	cd "$$($(TOOLCHAIN) copy)" && antsibull-changelog lint
+
+sanity: $(INSTALLED) ## ansible-test sanity, without exceptions
+	@$(TOOLCHAIN) sanity
+
+unit: $(INSTALLED) ## tests without a server
+	pytest tests/unit
+
+integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS
+	pytest $(wildcard tests/server tests/playbooks)
+
+demo: $(DEMO_VENV)/installed ## show the collection at work on a server of its own
+	@$(DEMO_VENV)/bin/python tests/demo/demo.py
+
+$(DEMO_VENV)/installed: tests/demo/requirements.txt
+	$(call environment,$(DEMO_VENV),$<)
+	@touch $@
+
+clean: ## remove the environment and all caches in this checkout
+	rm -rf $(VENV) .cache tests/output

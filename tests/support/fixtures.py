@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pytest fixtures: servers of several versions, and a database for each test."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from . import servers
+from .run import sql
+from .toolchain import link_tree
+
+_DEFAULT_VERSIONS = "15 16 18"
+
+link_tree()
+# Python may have looked for the tree before it was there, and remembered.
+importlib.invalidate_caches()
+
+
+def _versions() -> tuple[list[int], list[str]]:
+    """Return the major versions to test and, for those left out, why."""
+    asked = os.environ.get("PGOPS_PG_VERSIONS")
+    if asked:
+        return [int(version) for version in asked.split()], []
+    wanted = [int(version) for version in _DEFAULT_VERSIONS.split()]
+    reasons = {version: servers.why_unavailable(version) for version in wanted}
+    return [version for version in wanted if not reasons[version]], [reason for reason in reasons.values() if reason]
+
+
+VERSIONS, LEFT_OUT = _versions()
+
+
+def pytest_report_header() -> list[str]:
+    versions = f"PostgreSQL: {' '.join(map(str, VERSIONS))} (PGOPS_PG_VERSIONS chooses)"
+    return [versions, *(f"left out: {reason}" for reason in LEFT_OUT)]
+
+
+@pytest.fixture(scope="session", params=VERSIONS, ids="pg{}".format)
+def server(request: pytest.FixtureRequest) -> Iterator[servers.Server]:
+    """A running server, of each version in turn."""
+    with servers.Server(request.param) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def standby(server: servers.Server) -> Iterator[servers.Server]:
+    """A hot standby of :func:`server`."""
+    with servers.standby(server) as running:
+        yield running
+
+
+@pytest.fixture
+def database(server: servers.Server) -> Iterator[dict[str, str]]:
+    """Connection parameters of a new, empty database, dropped after the test with whoever is in it."""
+    name = f"test_{secrets.token_hex(6)}"
+    sql(server.dsn(), f"CREATE DATABASE {name}")
+    yield server.dsn(name)
+    if server.version >= 13:
+        sql(server.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
+    else:
+        sql(server.dsn(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        sql(server.dsn(), f"DROP DATABASE {name}")
