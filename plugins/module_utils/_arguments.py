@@ -104,6 +104,15 @@ _RANGES: dict[str, tuple[float, float, str]] = {
 }
 
 
+def _is_text(value: t.Any) -> bool:
+    """Whether all strings in a value can be sent to a server."""
+    if isinstance(value, dict):
+        return all(_is_text(part) for pair in value.items() for part in pair)
+    if isinstance(value, (list, tuple)):
+        return all(_is_text(part) for part in value)
+    return not isinstance(value, str) or ("\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value))
+
+
 def check_values(params: Mapping[str, t.Any], check_mode: bool = False) -> None:
     """Refuse values no run could use, before anything is connected to.
 
@@ -111,6 +120,9 @@ def check_values(params: Mapping[str, t.Any], check_mode: bool = False) -> None:
     :arg check_mode: whether nothing will be written
     :raises OptionError: the first value that cannot be used
     """
+    for name, value in params.items():
+        if not _is_text(value):
+            raise OptionError(f"{name} holds a NUL or half a surrogate pair, which no name in PostgreSQL can have")
     for name, (lowest, highest, words) in _RANGES.items():
         value = params.get(name)
         # Written so that NaN, which compares false with everything, is refused.

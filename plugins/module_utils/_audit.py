@@ -17,7 +17,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._connect import Co
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row, Target
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence
 
 
@@ -42,7 +42,6 @@ class Options:
     selection: _discover.Selection
     limits: _observe.Limits
     thresholds: _judge.Thresholds
-    margin: int
     lock_timeout: float
     statement_timeout: float
     jobs: int
@@ -54,7 +53,6 @@ class Options:
             selection=_discover.Selection.of(params),
             limits=_observe.Limits(params["max_scan_rows"]),
             thresholds=_judge.Thresholds(params["gap_threshold"], params["near_limit_percent"]),
-            margin=params.get("margin") or 0,
             lock_timeout=params["lock_timeout"],
             statement_timeout=params["statement_timeout"],
             jobs=params["jobs"],
@@ -115,16 +113,25 @@ class Database:
         if vanished:
             self.look_again(vanished)
 
-    def look_again(self, oids: Collection[int]) -> None:
-        """Discover, observe and judge some sequences anew; those that are gone leave the findings."""
+    def look_again(self, oids: Collection[int] | None = None) -> None:
+        """Discover, observe and judge anew; sequences that are gone leave the findings.
+
+        :arg oids: the sequences meant; None for all
+        """
         try:
             found = _discover.discover(self.session, self._options.selection)
         except DatabaseError as error:
             self.error = f'database "{self.name}" could not be read again: {error}'
             return
-        for oid in oids:
+        sequences = [sequence for sequence in found.sequences if oids is None or sequence.oid in oids]
+        for oid in list(self.findings) if oids is None else oids:
             self.findings.pop(oid, None)
-        self.findings.update(self._judged([sequence for sequence in found.sequences if sequence.oid in oids]))
+        self.findings.update(self._judged(sequences))
+
+    def same(self, sequence: Sequence, run: t.Callable[..., list[Row]]) -> bool:
+        """Whether inside an open transaction a sequence is still what was discovered, with the same columns."""
+        reader = self.session.reader(run)
+        return _discover.rediscover(reader, self._options.selection, sequence.oid) == sequence
 
     def check_again(self, oids: Collection[int]) -> None:
         """Observe and judge some sequences anew, by the columns known."""
@@ -132,9 +139,7 @@ class Database:
 
     def finding(self, observation: Observation) -> Finding:
         """Judge an observation of one of this database's sequences."""
-        return Finding(
-            self.name, observation, _judge.judge(observation, self._options.thresholds, self._options.margin)
-        )
+        return Finding(self.name, observation, _judge.judge(observation, self._options.thresholds))
 
     def leave(self) -> None:
         """End its sessions; they come back by themselves when needed again."""

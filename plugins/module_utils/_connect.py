@@ -112,12 +112,6 @@ def target_of(params: Mapping[str, t.Any]) -> Target:
     return Target(found, params.get("session_role") or None)
 
 
-def secrets_of(target: Target) -> set[str]:
-    """Values among the connection parameters that must never be shown."""
-    names = ("password", "sslpassword")
-    return {str(target.parameters[name]) for name in names if target.parameters.get(name)}
-
-
 def quote_identifier(name: str) -> str:
     """Quote a name for SQL (manual, 4.1.1: a quote inside is doubled)."""
     return '"' + name.replace('"', '""') + '"'
@@ -150,6 +144,32 @@ _HINTS = (
     (r"too many clients|remaining connection slots", "Try again later, or with fewer jobs"),
     (r"does not support SSL|SSL", "Check ssl_mode, ca_cert, ssl_cert and ssl_key"),
 )
+
+
+class Reader(t.Protocol):
+    """What reading catalogs needs: a session, or a transaction of one.
+
+    :ivar database: the database's name
+    :ivar role: the role whose privileges hold
+    :ivar version_number: ``server_version_num``
+    """
+
+    database: str
+    role: str
+    version_number: int
+
+    def query(self, statement: str, parameters: Mapping[str, t.Any] | None = None) -> list[Row]:
+        """Run a statement and return its rows."""
+
+
+@dataclasses.dataclass
+class Transaction:
+    """An open transaction of a session, as a :class:`Reader`."""
+
+    database: str
+    role: str
+    version_number: int
+    query: t.Callable[..., list[Row]]
 
 
 class Session:
@@ -186,6 +206,7 @@ class Session:
                 "SELECT current_setting('server_version_num')::int AS version_number,"
                 " current_setting('server_version') AS version, pg_is_in_recovery() AS in_recovery,"
                 " current_setting('default_transaction_read_only')::bool AS read_only,"
+                " current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL AS restricts,"
                 " current_user::text AS role, current_setting('server_encoding') AS encoding"
             )[0]
         except DatabaseError as error:
@@ -194,6 +215,7 @@ class Session:
         self.version_number: int = facts["version_number"]
         self.version: str = facts["version"].split(" ")[0]
         self.in_recovery: bool = facts["in_recovery"]
+        self._restricts: bool = facts["restricts"]
         self.read_only: bool = facts["read_only"]
         self.role: str = facts["role"]
         if self.version_number < OLDEST_SERVER:
@@ -233,16 +255,18 @@ class Session:
     def __exit__(self, *_unused: object) -> None:
         self.close()
 
-    def query(self, statement: str, parameters: Mapping[str, t.Any] | None = None, **limits: float) -> list[Row]:
+    def query(
+        self, statement: str, parameters: Mapping[str, t.Any] | None = None, lock_timeout: float | None = None
+    ) -> list[Row]:
         """Run one reading statement in a read-only transaction of its own.
 
         :arg statement: SQL; per cent signs are doubled only where parameters are given
         :arg parameters: values for ``%(name)s`` in the statement
-        :arg limits: ``lock_timeout`` and ``statement_timeout`` in seconds, where they differ from the session's
+        :arg lock_timeout: seconds to wait for a lock; None: the session's
         :returns: the rows, as dictionaries
         :raises DatabaseError: the statement failed; nothing is left open
         """
-        with self.transaction("READ ONLY", **limits) as run:
+        with self.transaction("READ ONLY", lock_timeout) as run:
             return run(statement, parameters)
 
     @contextlib.contextmanager
@@ -276,6 +300,10 @@ class Session:
         if not pending:
             self._execute("COMMIT")
 
+    def reader(self, run: t.Callable[..., list[Row]]) -> Transaction:
+        """An open transaction of this session as a :class:`Reader`."""
+        return Transaction(self.database, self.role, self.version_number, run)
+
     def _reopen(self) -> None:
         """Connect again after the connection was closed or cut; once it cannot, later calls fail without trying."""
         if not self._connection.closed:
@@ -289,19 +317,28 @@ class Session:
         raise DatabaseError(self._lost, None, True)
 
     def _begin(self, access: str, lock_timeout: float, statement_timeout: float) -> str:
-        role = self.target.session_role
-        return (
-            f"BEGIN ISOLATION LEVEL READ COMMITTED {access};\n"
-            + (f"SET LOCAL ROLE {quote_identifier(role)};\n" if role else "")
-            + f"SET LOCAL lock_timeout = {max(1, round(lock_timeout * 1000))};\n"
-            f"SET LOCAL statement_timeout = {max(1, round(statement_timeout * 1000))};\n"
-            "SET LOCAL search_path = pg_catalog;\n"
-            "SET LOCAL row_security = off;\n"
-            "SET LOCAL standard_conforming_strings = on;\n"
+        settings = {
+            "lock_timeout": str(max(1, round(lock_timeout * 1000))),
+            "statement_timeout": str(max(1, round(statement_timeout * 1000))),
+            "search_path": "pg_catalog",
+            "row_security": "off",
+            "standard_conforming_strings": "on",
+            "quote_all_identifiers": "off",
             # Before version 12 floating-point numbers are otherwise rounded to 15 digits.
-            "SET LOCAL extra_float_digits = 3;\n"
+            "extra_float_digits": "3",
+            # Otherwise the planner evaluates CHECK constraints of partitions and children, with our rights.
+            "constraint_exclusion": "off",
+        }
+        if getattr(self, "_restricts", False):
+            # Should a view take a table's name after we looked, reading it is an error (CVE-2024-7348, as in pg_dump).
+            settings["restrict_nonsystem_relation_kind"] = "'view, foreign-table'"
+        if getattr(self, "version_number", 0) >= 110000:
             # Compiling the catalog queries costs more than it saves (facts: 8 s for 10,000 tables on 15).
-             + ("SET LOCAL jit = off;\n" if getattr(self, "version_number", 0) >= 110000 else "")
+            settings["jit"] = "off"
+        if self.target.session_role:
+            settings["role"] = quote_identifier(self.target.session_role)
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED {access};\n" + "".join(
+            f"SET LOCAL {name} = {value};\n" for name, value in settings.items()
         )
 
     def _execute(self, statement: str, parameters: Mapping[str, t.Any] | None = None) -> list[Row]:

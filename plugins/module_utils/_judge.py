@@ -15,7 +15,7 @@ import dataclasses
 import typing as t
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence, Trouble
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Observation, Sequence, Trouble
 
 from ansible_collections.pgops.sequences.plugins.module_utils._model import State
 
@@ -69,12 +69,11 @@ class Verdict:
     troubles: tuple[Trouble, ...]
 
 
-def judge(observation: Observation, thresholds: Thresholds, margin: int = 0) -> Verdict:
+def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
     """Judge one sequence by every column it feeds.
 
     :arg observation: the sequence as it was found
     :arg thresholds: from when on to warn
-    :arg margin: values to leave free beyond the furthest, should it have to move (contract, section 4)
     :returns: the verdict
     """
     sequence, state = observation.sequence, observation.state
@@ -102,7 +101,7 @@ def judge(observation: Observation, thresholds: Thresholds, margin: int = 0) -> 
         return dataclasses.replace(verdict, status=UNKNOWN, reasons=_reasons_of(troubles))
 
     next_value = state.next_value(sequence.increment)
-    target = first_free(sequence, next_value, found, margin)
+    target = first_free(sequence, next_value, found)
     room = target in reach
     behind = found is not None and not _beyond(sequence, next_value, found)
     exhausted = next_value not in reach
@@ -150,7 +149,7 @@ def realigned(observation: Observation, margin: int = 0) -> int | None:
         return None
     next_value, found = state.next_value(sequence.increment), furthest(observation)
     wanted = sequence.start_value if found is None else first_free(sequence, next_value, found, margin)
-    return wanted if wanted != next_value and wanted in sequence.reach else None
+    return wanted if wanted != next_value else None
 
 
 LOCKED = "locked"
@@ -162,11 +161,12 @@ MOST_STEPS = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """How a repair may move sequences (contract, section 4): ``mode``, ``margin`` and ``max_jump``."""
+    """How a repair may move sequences (contract, section 4): its options of the same names."""
 
     realign: bool = False
     margin: int = 0
     max_jump: int = 0
+    lock_tables: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,33 +189,38 @@ class Refusal:
 
     :ivar reasons: as in a verdict, with ``max_jump`` or ``no_privilege`` where that is what stands in the way
     :ivar jump: how far the move would go, in values; None where there is nowhere to go
+    :ivar columns: those whose tables the session may not lock, where ``lock_tables`` is what stands in the way
     """
 
     reasons: tuple[str, ...]
     jump: int | None
+    columns: tuple[Column, ...] = ()
 
 
 def plan(observation: Observation, verdict: Verdict, policy: Policy) -> Move | Refusal | None:
     """Decide what a repair does with one sequence.
 
     :arg observation: the sequence as it was found
-    :arg verdict: what :func:`judge` made of it, with the policy's margin
+    :arg verdict: what :func:`judge` made of it
     :arg policy: what the user allows
     :returns: the move, or why there is none although one is due; None where nothing is due
     """
     sequence, state = observation.sequence, observation.state
-    critical = verdict.status == CRITICAL
-    if policy.realign:
-        pulled = realigned(observation, policy.margin)
-        wanted = verdict.target if pulled is None else pulled
-    else:
-        wanted = verdict.target
+    wanted = realigned(observation, policy.margin) if policy.realign else None
+    if state is not None and wanted is None and verdict.target is not None:
+        wanted = first_free(sequence, state.next_value(sequence.increment), verdict.furthest, policy.margin)
     if state is None or wanted is None:
-        return Refusal(verdict.reasons, None) if critical else None
+        return Refusal(verdict.reasons, None) if verdict.status == CRITICAL else None
     next_value = state.next_value(sequence.increment)
     jump, reasons = abs(wanted - next_value), verdict.reasons
+    if wanted not in sequence.reach:
+        return Refusal((*reasons, "no_room"), jump)
     if policy.max_jump and jump > policy.max_jump:
         return Refusal((*reasons, "max_jump"), jump)
+    pairs = zip(sequence.columns, observation.readings)
+    unlockable = tuple(column for column, reading in pairs if not (reading.trouble or column.can_lock))
+    if policy.lock_tables and unlockable:
+        return Refusal((*reasons, "no_privilege"), jump, unlockable)
     if sequence.owned:
         return Move(wanted, LOCKED, state_for(sequence, wanted))
     forward = _beyond(sequence, wanted, next_value)

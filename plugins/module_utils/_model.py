@@ -45,6 +45,7 @@ class Column:
     :ivar owner: the table's owner
     :ivar schema_usage: the session may use the table's schema
     :ivar can_select: the session may read the column
+    :ivar can_lock: the session may lock the table against writers
     :ivar row_security: row-level security applies to the session
     """
 
@@ -67,6 +68,7 @@ class Column:
     owner: str
     schema_usage: bool
     can_select: bool
+    can_lock: bool
     row_security: bool
 
 

@@ -40,11 +40,18 @@ _BATCH_STATEMENTS = 50
 # The lock table is shared by the whole server; a statement holds a lock on every table, partition and index it reads.
 _BATCH_RELATIONS = 200
 
+PATIENCE = 0.01
+"""Seconds to wait for a lock while others are held.
+
+Someone who holds that lock and waits for one of ours would be in a deadlock with us, and the one to be ended may be
+a migration. One that lasts shorter than deadlock_timeout (1 s, unless set) is hardly ever noticed.
+"""
+
 LONG_SCAN_ROWS = 100_000
 """From about here on a scan is felt: some 10 ms (facts, D)."""
 
-VANISHED = frozenset({"42P01", "42703", "3F000", "42704", "XX000"})
-"""Errors of a statement whose table, column or schema was dropped or renamed since it was discovered."""
+VANISHED = frozenset({"42P01", "42703", "42704", "42809", "3F000", "55000", "XX000"})
+"""Errors of a statement whose table, column or schema was dropped, renamed or replaced since it was discovered."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -318,8 +325,9 @@ def run_probes(
     """
 
     def work(session: Session, batch: List[tuple[t.Any, Probe]]) -> dict[t.Any, t.Any]:
+        patience = session.lock_timeout if len(batch) == 1 else min(session.lock_timeout, PATIENCE)
         try:
-            return read_batch(session.query, batch)
+            return read_batch(lambda statement: session.query(statement, lock_timeout=patience), batch)
         except DatabaseError as error:
             if len(batch) == 1:
                 return {batch[0][0]: error}

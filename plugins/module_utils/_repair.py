@@ -20,7 +20,6 @@ import typing as t
 from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _observe
 from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
     DatabaseError,
-    quote_identifier,
     quote_literal,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Reading, State, Trouble
@@ -47,19 +46,17 @@ WHERE s.seqrelid = {oid}
 class Options:
     """How to repair: the policy of the moves, and what they may cost.
 
-    :ivar lock_tables: wait for in-flight inserts of explicit ids under SHARE ROW EXCLUSIVE before judging
     :ivar retries: further tries for a sequence whose lock could not be had
     """
 
     policy: _judge.Policy
-    lock_tables: bool
     retries: int
 
     @classmethod
     def of(cls, params: Mapping[str, t.Any]) -> Options:
         """Take them from a module's parameters."""
-        policy = _judge.Policy(params["mode"] == "realign", params["margin"], params["max_jump"])
-        return cls(policy, params["lock_tables"], params["retries"])
+        policy = _judge.Policy(params["mode"] == "realign", params["margin"], params["max_jump"], params["lock_tables"])
+        return cls(policy, params["retries"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,13 +82,15 @@ class Unfixed:
 
     :ivar finding: as it stands after the run
     :ivar reasons: why it needs one
-    :ivar jump: how far it would have to move, in values, where that is what was refused
+    :ivar role: the role that was not able to repair it
+    :ivar refusal: why it was not moved, where a move was due and refused
     :ivar trouble: what went wrong on the way, if anything did
     """
 
     finding: Finding
     reasons: tuple[str, ...]
-    jump: int | None = None
+    role: str
+    refusal: _judge.Refusal | None = None
     trouble: Trouble | None = None
 
 
@@ -101,17 +100,6 @@ class _Altered(Exception):
 
 class _NothingToDo(Exception):
     """Read again under the lock, the sequence needs no move any more."""
-
-
-class _Refused(Exception):
-    """A table could not be locked.
-
-    :ivar trouble: why
-    """
-
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.cause)
-        self.trouble = trouble
 
 
 def predict(database: Database, options: Options) -> tuple[list[Change], list[Unfixed]]:
@@ -158,8 +146,6 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
                 made = _move(database, finding, step, options, last and troubles.get(oid))
             except _Altered:
                 altered.add(oid)
-            except _Refused as error:
-                troubles[oid] = error.trouble
             except DatabaseError as error:
                 troubles[oid] = _observe.sequence_trouble(error, finding.sequence, database.session)
                 if troubles[oid].vanished:
@@ -175,6 +161,8 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
         database.check_again(set(moves) - altered)
         # In mode realign a sequence that writers used meanwhile always runs ahead a little: one move is enough.
         due = [oid for oid in moves if not options.policy.realign or oid not in changes]
+    if changes or troubles:
+        database.look_again()
     return list(changes.values()), _unfixed(database, refused, troubles)
 
 
@@ -199,18 +187,26 @@ def _can_step(finding: Finding, step: _judge.Move) -> bool:
 def _move_locked(database: Database, finding: Finding, options: Options) -> Change | None:
     sequence = finding.sequence
     session = database.session
-    everything = options.lock_tables or options.policy.realign
+    everything = options.policy.lock_tables or options.policy.realign
     # Writers wait for what runs under the lock. One second more than lock_timeout, which is to strike first.
     bound = session.statement_timeout if everything else min(session.statement_timeout, session.lock_timeout + 1)
     try:
         with session.transaction(statement_timeout=bound) as run:
-            if options.lock_tables:
-                _lock_tables(finding, run, session.role)
+            if options.policy.lock_tables:
+                _lock_tables(finding, run)
             if not _same(sequence, run(_DEFINITION.replace("{oid}", str(sequence.oid)))):
                 raise _Altered
             run(f"ALTER SEQUENCE {sequence.sql_name} CACHE {sequence.cache_size}")
-            if not _same(sequence, run(_DEFINITION.replace("{oid}", str(sequence.oid)))):
+            # Going forward, a column missed is found by the audit after the move; going back it would be too late.
+            if not (
+                database.same(sequence, run)
+                if options.policy.realign
+                else _same(sequence, run(_DEFINITION.replace("{oid}", str(sequence.oid))))
+            ):
                 raise _Altered
+            if not options.policy.lock_tables:
+                patience = min(session.lock_timeout, _observe.PATIENCE)
+                run(f"SET LOCAL lock_timeout = '{round(patience * 1000) or 1}ms'")
             locked = database.finding(_read_again(finding.observation, run, everything))
             step = _judge.plan(locked.observation, locked.verdict, options.policy)
             if not isinstance(step, _judge.Move) or step.method != _judge.LOCKED:
@@ -256,8 +252,8 @@ def _move_stepped(database: Database, finding: Finding, options: Options) -> Cha
     """Call ``nextval()`` until it is there: never backward, whoever else calls it, and nobody waits."""
     sequence, session = finding.sequence, database.session
     with session.transaction() as run:
-        if options.lock_tables:
-            _lock_tables(finding, run, session.role)
+        if options.policy.lock_tables:
+            _lock_tables(finding, run)
         fresh = database.finding(_read_again(finding.observation, run, everything=True))
         step = _judge.plan(fresh.observation, fresh.verdict, options.policy)
         if not isinstance(step, _judge.Move) or not _can_step(fresh, step):
@@ -268,18 +264,12 @@ def _move_stepped(database: Database, finding: Finding, options: Options) -> Cha
     return _change(fresh, _judge.STEPPED, after, step.next_value)
 
 
-def _lock_tables(finding: Finding, run: Callable[[str], list[Row]], role: str) -> None:
+def _lock_tables(finding: Finding, run: Callable[[str], list[Row]]) -> None:
     """Wait for the writers of every column that is read, and hold back new ones until the transaction ends."""
     pairs = zip(finding.sequence.columns, finding.observation.readings)
     tables = sorted({_observe.sql_table(column) for column, reading in pairs if reading.trouble is None})
-    for table in tables:
-        try:
-            run(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
-        except DatabaseError as error:
-            if error.sqlstate != "42501":
-                raise
-            grant = f"GRANT UPDATE ON {table} TO {quote_identifier(role)};"
-            raise _Refused(Trouble("no_privilege", f"lock_tables: {error}", grant)) from error
+    if tables:
+        run(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _change(finding: Finding, method: str, after: State, next_value: int) -> Change:
@@ -325,7 +315,7 @@ def _unfixed(
         reasons = tuple(dict.fromkeys((*verdict.reasons, *(refusal.reasons if refusal else ()))))
         if trouble:
             reasons = tuple(dict.fromkeys((*reasons, trouble.reason)))
-        found.append(Unfixed(finding, reasons, refusal.jump if refusal else None, trouble))
+        found.append(Unfixed(finding, reasons, database.session.role, refusal, trouble))
     return found
 
 

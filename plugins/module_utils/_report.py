@@ -164,7 +164,8 @@ def unfixed_result(unfixed: Unfixed) -> Result:
     if trouble and trouble not in finding.verdict.troubles:
         message = f"{message}; could not be moved: {trouble.cause}"
     elif "max_jump" in unfixed.reasons:
-        message = f"{message}; a move of {unfixed.jump} values is more than max_jump"
+        jump = unfixed.refusal.jump if unfixed.refusal else None
+        message = f"{message}; a move of {jump} values is more than max_jump"
     return {
         "database": finding.database,
         "schema": finding.sequence.schema,
@@ -178,22 +179,27 @@ def unfixed_result(unfixed: Unfixed) -> Result:
 def remedy_of(unfixed: Unfixed) -> str:
     """The exact next command or option for a sequence that needs a hand."""
     finding, sequence, reasons = unfixed.finding, unfixed.finding.sequence, unfixed.reasons
+    refusal, role = unfixed.refusal, quote_identifier(unfixed.role)
     if unfixed.trouble:
         return unfixed.trouble.remedy
+    if refusal and refusal.columns:
+        tables = sorted({sql_table(column) for column in refusal.columns})
+        return " ".join(f"GRANT UPDATE ON {table} TO {role};" for table in tables)
     if "max_jump" in reasons:
         return (
             f"look at {_furthest_column(finding)}: if {finding.verdict.furthest} is a stray value remove it,"
-            f" otherwise run with max_jump: {unfixed.jump}"
+            f" otherwise run with max_jump: {refusal.jump if refusal else 0}"
         )
+    if "no_room" in reasons and "no_room" not in finding.verdict.reasons:
+        return "run with a smaller margin"
     if "no_room" in reasons:
         return _widen(sequence)
     if "exhausted" in reasons:
         return f"{_widen(sequence)} or go back to unused values with mode: realign and confirm: true"
-    if "behind" in reasons and unfixed.jump is not None:
-        owner = f"run as its owner, session_role: {sequence.owner}"
-        if unfixed.jump // abs(sequence.increment) > _judge.MOST_STEPS:
-            return owner
-        return f"GRANT USAGE ON SEQUENCE {sequence.sql_name} TO the connecting role; or {owner}"
+    if "no_privilege" in reasons and refusal and refusal.jump is not None:
+        if "behind" in reasons and refusal.jump // abs(sequence.increment) <= _judge.MOST_STEPS:
+            return f"GRANT USAGE ON SEQUENCE {sequence.sql_name} TO {role}; or run as its owner: {sequence.owner}"
+        return f"GRANT {quote_identifier(sequence.owner)} TO {role}; only its owner can move it that far, or back"
     settleable = [x.remedy for x in finding.verdict.troubles if x.reason not in _judge.STRUCTURAL]
     return settleable[0] if settleable else "run again"
 

@@ -75,7 +75,6 @@ def _enter(module: AnsibleModule) -> list[_audit.Database]:
         if _connect.driver is None:
             module.fail_json(msg=missing_required_lib("psycopg2"), exception=_connect.DRIVER_IMPORT_ERROR)
         target = _connect.target_of(module.params)
-        module.no_log_values.update(_connect.secrets_of(target))
         options = _audit.Options.of(module.params)
         return _audit.enter_all(target, module.params["login_db"], module.params["databases"] or None, options)
     except (OptionError, _connect.ConnectError, SelectionError) as error:

@@ -182,19 +182,18 @@ sequences:
   returned: always, once the database was entered
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import (
     audit_arguments,
     connection_arguments,
     repair_arguments,
 )
+from ansible_collections.pgops.sequences.plugins.module_utils._module import SequenceModule
 from ansible_collections.pgops.sequences.plugins.module_utils._run import run_fix
 
 
 def main() -> None:
     arguments = {**connection_arguments(), **audit_arguments(), **repair_arguments()}
-    run_fix(AnsibleModule(argument_spec=arguments, supports_check_mode=True))
+    run_fix(SequenceModule(argument_spec=arguments, supports_check_mode=True))
 
 
 if __name__ == "__main__":

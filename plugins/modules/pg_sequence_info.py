@@ -189,14 +189,13 @@ sequences:
       sample: {next_value: 4712, statement: "SELECT pg_catalog.setval('public.orders_id_seq'::regclass, 4711, true);"}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import audit_arguments, connection_arguments
+from ansible_collections.pgops.sequences.plugins.module_utils._module import SequenceModule
 from ansible_collections.pgops.sequences.plugins.module_utils._run import run_info
 
 
 def main() -> None:
-    run_info(AnsibleModule(argument_spec={**connection_arguments(), **audit_arguments()}, supports_check_mode=True))
+    run_info(SequenceModule(argument_spec={**connection_arguments(), **audit_arguments()}, supports_check_mode=True))
 
 
 if __name__ == "__main__":
