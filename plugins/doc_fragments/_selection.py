@@ -70,6 +70,13 @@ options:
       - Sequences of larger tables are V(unknown), reason C(too_large).
     type: int
     default: 10000000
+  trust_index_functions:
+    description:
+      - Read tables although an index calls a function whose owner is neither a superuser nor the connecting role.
+      - Planning a query on such a table may run the function with the connecting role's rights. Without this
+        option their sequences are V(unknown), reason C(untrusted_code).
+    type: bool
+    default: false
   lock_timeout:
     description:
       - Seconds that one reading, or one repair, may wait for a lock.

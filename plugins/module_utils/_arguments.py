@@ -67,6 +67,7 @@ def audit_arguments() -> Spec:
         "gap_threshold": {"type": "int", "default": 1000},
         "near_limit_percent": {"type": "float", "default": 80.0},
         "max_scan_rows": {"type": "int", "default": 10000000},
+        "trust_index_functions": {"type": "bool", "default": False},
         "lock_timeout": {"type": "float", "default": 2.0},
         "statement_timeout": {"type": "float", "default": 60.0},
         "jobs": {"type": "int", "default": 1},

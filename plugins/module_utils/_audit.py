@@ -51,7 +51,7 @@ class Options:
         """Take them from a module's parameters."""
         return cls(
             selection=_discover.Selection.of(params),
-            limits=_observe.Limits(params["max_scan_rows"]),
+            limits=_observe.Limits(params["max_scan_rows"], params["trust_index_functions"]),
             thresholds=_judge.Thresholds(params["gap_threshold"], params["near_limit_percent"]),
             lock_timeout=params["lock_timeout"],
             statement_timeout=params["statement_timeout"],

@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from collections.abc import Sequence as List
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row, Session
+    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Reader, Row, Session
 
 _SEQUENCES = """
 SELECT s.seqrelid::bigint AS oid,
@@ -100,6 +100,7 @@ WHERE y.typtype = 'd'
 """
 
 # max() on a table reads its partitions and inheritance children too: what holds for one must hold for all of them.
+# Planning it evaluates what is constant in the predicates and expressions of their indexes, by whatever functions.
 _COLUMNS = """
 WITH RECURSIVE asked AS (
   SELECT DISTINCT relation, number
@@ -108,6 +109,14 @@ WITH RECURSIVE asked AS (
   SELECT relation AS root, relation AS member FROM asked
   UNION
   SELECT f.root, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.member
+), untrusted AS (
+  SELECT i.indrelid AS relation
+  FROM pg_index i
+  JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+  LEFT JOIN pg_operator p ON d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
+  JOIN pg_proc f ON f.oid = CASE d.refclassid WHEN 'pg_proc'::regclass THEN d.refobjid ELSE p.oprcode END
+  JOIN pg_roles r ON r.oid = f.proowner
+  WHERE (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) AND NOT r.rolsuper AND r.rolname <> current_user
 ), members AS (
   SELECT q.relation, q.number,
          count(*) AS relations,
@@ -116,7 +125,8 @@ WITH RECURSIVE asked AS (
          bool_and(k.relkind = 'p' OR EXISTS (
            SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
            WHERE i.indrelid = k.oid AND i.indkey[0] = b.attnum
-             AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree')) AS indexed
+             AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree')) AS indexed,
+         bool_or(k.oid IN (SELECT relation FROM untrusted)) AS untrusted
   FROM asked q
   JOIN pg_attribute a ON a.attrelid = q.relation AND a.attnum = q.number
   JOIN family f ON f.root = q.relation
@@ -129,15 +139,16 @@ WITH RECURSIVE asked AS (
 SELECT q.relation::bigint AS relation, q.number::int AS number,
        n.nspname::text AS schema, c.relname::text AS "table", a.attname::text AS name,
        format_type(a.atttypid, a.atttypmod) AS type_name, a.atttypid::bigint AS type, a.atttypmod AS modifier,
-       c.relkind::text AS kind, m.unlogged, m.reaches_foreign, m.indexed, m.relations::int AS relations,
+       c.relkind::text AS kind, m.unlogged, m.reaches_foreign, m.indexed, m.untrusted, m.relations::int AS relations,
        pg_get_userbyid(c.relowner)::text AS owner,
        coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS schema_usage,
        coalesce(has_column_privilege(c.oid, a.attnum, 'SELECT'), false) AS can_select,
+       coalesce(has_table_privilege(c.oid, '{lock_privileges}'), false) AS can_lock,
        row_security_active(c.oid) AS row_security,
        p.above
 FROM asked q
 JOIN pg_class c ON c.oid = q.relation
-JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_namespace n ON n.oid = c.relnamespace AND NOT pg_is_other_temp_schema(n.oid)
 JOIN pg_attribute a ON a.attrelid = q.relation AND a.attnum = q.number AND NOT a.attisdropped
 JOIN members m ON m.relation = q.relation AND m.number = q.number
 LEFT JOIN parents p ON p.member = q.relation
@@ -274,12 +285,37 @@ def discover(session: Session, selection: Selection) -> Discovery:
     :raises DatabaseError: a catalog could not be read
     :raises SelectionError: an entry of ``columns`` fits more than one object
     """
-    found = {row["oid"]: row for row in session.query(_SEQUENCES)}
-    feeds, missing = _feeds(session, found, selection)
-    columns = _columns(session, feeds)
-    sequences = [Sequence(columns=columns.get(oid, ()), **row) for oid, row in found.items()]
+    sequences, missing = _sequences(session, selection.columns)
     chosen = tuple(sequence for sequence in sequences if selection.wants(sequence))
     return Discovery(chosen, frozenset(missing | _unmatched(session, selection)))
+
+
+def rediscover(reader: Reader, selection: Selection, oid: int) -> Sequence | None:
+    """Find one sequence again, whatever it is called now.
+
+    :arg reader: a session, or a transaction of one
+    :arg selection: as at first, for its ``columns``
+    :arg oid: the sequence's oid
+    :returns: the sequence as it is now, or None where it is gone
+    :raises DatabaseError: a catalog could not be read
+    """
+    found, _missing = _sequences(reader, selection.columns, oid)
+    return found[0] if found else None
+
+
+def _sequences(
+    session: Reader, mappings: Iterable[MappedColumn], only: int | None = None
+) -> tuple[list[Sequence], set[tuple[str, str]]]:
+    """Sequences with their columns, and the mappings that fit nothing here."""
+
+    def narrowed(statement: str) -> str:
+        one = f"(SELECT * FROM pg_sequence WHERE seqrelid = {only}) s"
+        return statement if only is None else statement.replace("pg_sequence s", one)
+
+    found = {row["oid"]: row for row in session.query(narrowed(_SEQUENCES))}
+    feeds, missing = _feeds(session, found, mappings, narrowed(_FEEDS))
+    columns = _columns(session, feeds)
+    return [Sequence(columns=columns.get(oid, ()), **row) for oid, row in found.items()], missing
 
 
 @dataclasses.dataclass
@@ -292,13 +328,13 @@ class _Feed:
 
 
 def _feeds(
-    session: Session, found: Mapping[int, Row], selection: Selection
+    session: Reader, found: Mapping[int, Row], mappings: Iterable[MappedColumn], statement: str
 ) -> tuple[dict[tuple[int, int, int], _Feed], set[tuple[str, str]]]:
     """Feeds by (sequence, relation, attribute number), and the mappings that fit nothing here."""
     feeds: dict[tuple[int, int, int], _Feed] = {}
     late: list[Row] = []
     generated = "a.attgenerated = ''" if session.version_number >= 120000 else "true"
-    for row in session.query(_FEEDS.replace("{not_generated}", generated)):
+    for row in session.query(statement.replace("{not_generated}", generated)):
         if row["via"] == "text":
             late.append(row)
             continue
@@ -312,7 +348,7 @@ def _feeds(
     if late:
         _add_late_bound(session, found, late, feeds)
     missing = set()
-    for mapping in selection.columns:
+    for mapping in mappings:
         key = _mapped(session, mapping)
         if key is None:
             missing.add(("columns", f"{mapping.sequence} -> {mapping.table}.{mapping.column}"))
@@ -322,7 +358,7 @@ def _feeds(
 
 
 def _add_late_bound(
-    session: Session, found: Mapping[int, Row], late: list[Row], feeds: dict[tuple[int, int, int], _Feed]
+    session: Reader, found: Mapping[int, Row], late: list[Row], feeds: dict[tuple[int, int, int], _Feed]
 ) -> None:
     """Attach defaults that look their sequence up by name at run time.
 
@@ -362,7 +398,7 @@ def _add_late_bound(
             feed.casts += default.casts
 
 
-def _mapped(session: Session, mapping: MappedColumn) -> tuple[int, int, int] | None:
+def _mapped(session: Reader, mapping: MappedColumn) -> tuple[int, int, int] | None:
     sequence = _one(session, mapping.sequence, "S")
     table = _one(session, mapping.table, _TABLE_KINDS)
     if sequence is None or table is None:
@@ -371,7 +407,7 @@ def _mapped(session: Session, mapping: MappedColumn) -> tuple[int, int, int] | N
     return (sequence, table, number[0]["number"]) if number else None
 
 
-def _one(session: Session, name: str, kinds: str) -> int | None:
+def _one(session: Reader, name: str, kinds: str) -> int | None:
     rows = [row for row in session.query(_NAMED, {"names": [name]}) if row["kind"] in kinds]
     if len(rows) > 1:
         places = ", ".join(sorted(f"{row['schema']}.{row['name']}" for row in rows))
@@ -379,13 +415,16 @@ def _one(session: Session, name: str, kinds: str) -> int | None:
     return rows[0]["oid"] if rows else None
 
 
-def _columns(session: Session, feeds: Mapping[tuple[int, int, int], _Feed]) -> dict[int, tuple[Column, ...]]:
+def _columns(session: Reader, feeds: Mapping[tuple[int, int, int], _Feed]) -> dict[int, tuple[Column, ...]]:
     """Columns by sequence, without those that a parent of the same sequence and column name covers."""
     if not feeds:
         return {}
     asked = sorted({(relation, number) for _sequence, relation, number in feeds})
+    # What LOCK TABLE ... IN SHARE ROW EXCLUSIVE MODE asks for, any one of them (manual, LOCK).
+    privileges = "UPDATE, DELETE, TRUNCATE" + (", MAINTAIN" if session.version_number >= 170000 else "")
     rows = session.query(
-        _COLUMNS, {"relations": [relation for relation, _n in asked], "numbers": [number for _r, number in asked]}
+        _COLUMNS.replace("{lock_privileges}", privileges),
+        {"relations": [relation for relation, _number in asked], "numbers": [number for _relation, number in asked]},
     )
     facts = {(row["relation"], row["number"]): row for row in rows}
     domains = {row["oid"]: row for row in session.query(_DOMAINS)}
@@ -471,8 +510,9 @@ _NEXTVAL = re.compile(
     r"nextval\((?:E?'(?:[^']|'')*'::regclass"
     r"|\(+(?P<escaped>E?)'(?P<text>(?:[^']|'')*)'::(?:text|character varying)\)*(?:::text\)*)?::regclass\)*)\)"
 )
-_CAST = re.compile(r"::(smallint|integer|bigint|numeric|real|double precision|numeric\(\d+,-?\d+\))$")
-_READS_ONLY = re.compile(r"\A\(*(?:currval|setval|lastval)\(")
+_CAST = re.compile(r"::(smallint|integer|bigint|numeric|real|double precision|numeric\(\d+,\d+\))$")
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_CALLED = re.compile(r'([\w.$"]+)\(')
 
 
 def parse_default(expression: str) -> Default | None:
@@ -480,7 +520,8 @@ def parse_default(expression: str) -> Default | None:
 
     :arg expression: such as ``nextval('public.t_id_seq'::regclass)`` or ``(nextval('s'::regclass))::integer``;
         functions that are not the server's own are printed with their schema
-    :returns: what it does, or None where it hands out no value of the sequence (``currval``)
+    :returns: what it does, or None where it hands out no value of the sequence (``currval``); a function of the users
+        that is given the sequence is taken to hand one out
     """
     rest, casts = expression.strip(), []
     while True:
@@ -495,7 +536,8 @@ def parse_default(expression: str) -> Default | None:
     plain = _NEXTVAL.fullmatch(rest)
     if plain:
         return Default(tuple(reversed(casts)), False, _literal(plain))
-    if _READS_ONLY.match(rest):
+    called = set(_CALLED.findall(_LITERAL.sub("''", rest)))
+    if "nextval" not in called and not any("." in name for name in called):
         return None
     late = _NEXTVAL.search(rest)
     return Default((), True, _literal(late) if late else None)
@@ -524,7 +566,7 @@ def _closes_at_end(expression: str) -> bool:
     return False
 
 
-_IDENTIFIER = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^\s".,]+))\s*')
+_IDENTIFIER = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^\s".][^\s.]*))\s*')
 _LONGEST_NAME_BYTES = 63
 
 

@@ -141,14 +141,17 @@ def realigned(observation: Observation, margin: int = 0) -> int | None:
     :arg observation: the sequence as it was found
     :arg margin: values to leave free beyond the furthest
     :returns: the first free value beyond the furthest, START where no column holds a value within the reach;
-        None where it stands there already, or nobody can say, or there is no room
+        None where it stands there already, or nobody can say, or START is beyond the reach
     """
     sequence, state = observation.sequence, observation.state
     unread = any(reading.trouble for reading in observation.readings)
     if state is None or unread or _not_judged(sequence):
         return None
     next_value, found = state.next_value(sequence.increment), furthest(observation)
-    wanted = sequence.start_value if found is None else first_free(sequence, next_value, found, margin)
+    if found is None:
+        wanted = sequence.start_value if sequence.start_value in sequence.reach else next_value
+    else:
+        wanted = first_free(sequence, next_value, found, margin)
     return wanted if wanted != next_value else None
 
 

@@ -12,6 +12,7 @@ Pure: no SQL, no Ansible. Every room passes these on to the next.
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 
@@ -41,6 +42,7 @@ class Column:
     :ivar unlogged: whether the table is unlogged
     :ivar reaches_foreign: a foreign table is among the table's partitions or children
     :ivar indexed: an index serves ``max()`` and ``min()``, in every partition and child
+    :ivar untrusted: an index calls functions of a role that is neither a superuser nor the session's
     :ivar relations: how many relations a reading locks: the table and everything below it
     :ivar owner: the table's owner
     :ivar schema_usage: the session may use the table's schema
@@ -64,6 +66,7 @@ class Column:
     unlogged: bool
     reaches_foreign: bool
     indexed: bool
+    untrusted: bool
     relations: int
     owner: str
     schema_usage: bool
@@ -217,8 +220,15 @@ def column_limits(column: Column) -> list[Reach]:
     """
     if column.transformed:
         return []
-    limits = [type_limits(column.base_type, column.modifier)] + [type_limits(name, -1) for name in column.casts]
+    limits = [type_limits(column.base_type, column.modifier), *map(_cast_limits, column.casts)]
     return [limit for limit in limits if limit is not None]
+
+
+def _cast_limits(name: str) -> Reach | None:
+    numeric = re.fullmatch(r"numeric\((\d+),(\d+)\)", name)
+    if not numeric:
+        return type_limits(name, -1)
+    return type_limits("numeric", (int(numeric.group(1)) << 16) + int(numeric.group(2)) + 4)
 
 
 def takes_numbers(column: Column) -> bool:

@@ -71,9 +71,11 @@ class Limits:
     """What an audit may cost.
 
     :ivar max_scan_rows: rows of the largest table that may be scanned where no index serves; 0 for no bound
+    :ivar trust_index_functions: read tables whose indexes call functions of other, ordinary roles
     """
 
     max_scan_rows: int = 10_000_000
+    trust_index_functions: bool = False
 
 
 def observe(sessions: List[Session], sequences: Iterable[Sequence], limits: Limits) -> list[Observation]:
@@ -96,7 +98,7 @@ def observe(sessions: List[Session], sequences: Iterable[Sequence], limits: Limi
     for number, place in columns:
         sequence = sequences[number]
         column = sequence.columns[place]
-        trouble = column_obstacle(column, sessions[0])
+        trouble = column_obstacle(column, sessions[0], limits)
         if trouble or not judged[number]:
             readings[number, place] = Reading(trouble=trouble)
         else:
@@ -119,7 +121,7 @@ def observe(sessions: List[Session], sequences: Iterable[Sequence], limits: Limi
     return observations
 
 
-def column_obstacle(column: Column, session: Session) -> Trouble | None:
+def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble | None:
     """Why a column is not to be read at all (contract, section 2, *unknown*)."""
     place, table = f"{column.schema}.{column.table}.{column.name}", sql_table(column)
     role = quote_identifier(session.role)
@@ -155,6 +157,13 @@ def column_obstacle(column: Column, session: Session) -> Trouble | None:
         grants = [] if column.schema_usage else [f"GRANT USAGE ON SCHEMA {quote_identifier(column.schema)} TO {role};"]
         grants += [] if column.can_select else [f"GRANT SELECT ({quote_identifier(column.name)}) ON {table} TO {role};"]
         return Trouble("no_privilege", f"{session.role} may not read {place}", " ".join(grants))
+    if column.untrusted and not limits.trust_index_functions:
+        return Trouble(
+            "untrusted_code",
+            f"an index of {column.schema}.{column.table} calls functions of another role, and planning a query on the"
+            f" table may run them with the rights of {session.role}",
+            f"connect as the table's owner, {column.owner}, or trust them with trust_index_functions: true",
+        )
     if column.row_security:
         return Trouble(
             "row_security",
@@ -304,7 +313,8 @@ def reading_of_ends(sequence: Sequence, ends: tuple[str | None, str | None]) -> 
     if not sequence.ascending:
         beyond, inside_end, text = (under, least <= reach.highest if not under else False, ends[1])
     if beyond:
-        return Reading(out_of_bounds=True), False
+        # Where no value is within the reach there is nothing more to read.
+        return Reading(out_of_bounds=True), reach.lowest > reach.highest
     return Reading(furthest=whole(text, sequence.ascending) if inside_end else None, out_of_bounds=outside), True
 
 

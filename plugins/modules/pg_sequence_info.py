@@ -176,7 +176,7 @@ sequences:
       description:
         - Why, for machines. Critical are C(behind), C(exhausted), either with C(no_room). Warnings are C(gap), C(near_limit),
           C(out_of_bounds). Unknown are C(no_privilege), C(row_security), C(locked), C(timeout), C(too_large),
-          C(unlogged_on_standby), C(not_a_number), C(foreign_table), C(view), C(error). Skipped are C(cycle), C(no_column),
+          C(unlogged_on_standby), C(not_a_number), C(foreign_table), C(view), C(untrusted_code), C(error). Skipped are C(cycle), C(no_column),
           C(extension), C(system).
       type: list
       elements: str
