@@ -42,6 +42,8 @@ class Demo:
         self._server = server
         self._scratch = scratch
         self._tools = servers.client_binaries()
+        # An empty configuration, lest Ansible finds the user's.
+        (scratch / "ansible.cfg").touch()
         self._login = ["-h", str(server.socket_dir), "-p", str(server.port), "-U", "postgres"]
 
     def tool(self, name: str, *args: str, fails: bool = False) -> str:
@@ -120,7 +122,7 @@ class Demo:
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_COLLECTIONS_PATH": str(self._scratch / "collections"),
             "ANSIBLE_HOME": str(self._scratch / "ansible"),
-            "ANSIBLE_CONFIG": os.devnull,
+            "ANSIBLE_CONFIG": str(self._scratch / "ansible.cfg"),
         }
 
 
