@@ -40,7 +40,7 @@ lint: $(INSTALLED) ## style, types, documentation and changelog
 	ruff check .
 	@$(TOOLCHAIN) link > /dev/null
 	mypy -m ansible_collections.pgops.sequences.plugins.module_utils._judge -p support
-	cd "$$($(TOOLCHAIN) copy)" && ansible-lint --nocolor
+	cd "$$($(TOOLCHAIN) copy)" && ANSIBLE_COLLECTIONS_PATH=../../.. ansible-lint --nocolor
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-docs lint-collection-docs --plugin-docs .
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-changelog lint
 
