@@ -100,7 +100,8 @@ WHERE y.typtype = 'd'
 """
 
 # max() on a table reads its partitions and inheritance children too: what holds for one must hold for all of them.
-# Planning it evaluates what is constant in the predicates and expressions of their indexes, by whatever functions.
+# Planning it evaluates what is constant in the expressions of their indexes, extended statistics and partition keys,
+# by whatever functions.
 _COLUMNS = """
 WITH RECURSIVE asked AS (
   SELECT DISTINCT relation, number
@@ -109,14 +110,19 @@ WITH RECURSIVE asked AS (
   SELECT relation AS root, relation AS member FROM asked
   UNION
   SELECT f.root, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.member
+), planned AS (
+  SELECT indrelid AS relation, 'pg_class'::regclass::oid AS class, indexrelid AS object
+  FROM pg_index WHERE indpred IS NOT NULL OR indexprs IS NOT NULL
+  UNION ALL SELECT stxrelid, 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
+  UNION ALL SELECT partrelid, 'pg_class'::regclass, partrelid FROM pg_partitioned_table
 ), untrusted AS (
-  SELECT i.indrelid AS relation
-  FROM pg_index i
-  JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+  SELECT l.relation
+  FROM planned l
+  JOIN pg_depend d ON d.classid = l.class AND d.objid = l.object
   LEFT JOIN pg_operator p ON d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
   JOIN pg_proc f ON f.oid = CASE d.refclassid WHEN 'pg_proc'::regclass THEN d.refobjid ELSE p.oprcode END
   JOIN pg_roles r ON r.oid = f.proowner
-  WHERE (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) AND NOT r.rolsuper AND r.rolname <> current_user
+  WHERE NOT r.rolsuper AND r.rolname <> current_user
 ), members AS (
   SELECT q.relation, q.number,
          count(*) AS relations,

@@ -42,7 +42,7 @@ class Column:
     :ivar unlogged: whether the table is unlogged
     :ivar reaches_foreign: a foreign table is among the table's partitions or children
     :ivar indexed: an index serves ``max()`` and ``min()``, in every partition and child
-    :ivar untrusted: an index calls functions of a role that is neither a superuser nor the session's
+    :ivar untrusted: its indexes, statistics or partition key call functions of a role that is neither a superuser nor the session's
     :ivar relations: how many relations a reading locks: the table and everything below it
     :ivar owner: the table's owner
     :ivar schema_usage: the session may use the table's schema

@@ -160,8 +160,8 @@ def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble
     if column.untrusted and not limits.trust_index_functions:
         return Trouble(
             "untrusted_code",
-            f"an index of {column.schema}.{column.table} calls functions of another role, and planning a query on the"
-            f" table may run them with the rights of {session.role}",
+            f"an index, statistics or the partition key of {column.schema}.{column.table} call functions of another role,"
+            f" and planning a query on the table may run them with the rights of {session.role}",
             f"connect as the table's owner, {column.owner}, or trust them with trust_index_functions: true",
         )
     if column.row_security:
