@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks check and fix, and the role's handlers, through real ansible-playbook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.run import run_playbook, sql
+
+SHOP = """
+CREATE TABLE orders (id serial PRIMARY KEY); INSERT INTO orders VALUES (40);
+CREATE TABLE customers_person (id serial PRIMARY KEY); INSERT INTO customers_person VALUES (7);
+CREATE TABLE empty (id serial PRIMARY KEY);
+"""
+
+
+@pytest.fixture
+def shop(database: dict[str, str]) -> dict[str, str]:
+    sql(database, SHOP)
+    return database
+
+
+def variables(shop: dict[str, str], **more: Any) -> dict[str, Any]:
+    chosen = {"login_unix_socket": shop["host"], "login_port": int(shop["port"]), "database": shop["dbname"], **more}
+    return {f"pg_sequences_{name}": value for name, value in chosen.items()}
+
+
+def next_values(database: dict[str, str]) -> dict[str, int]:
+    names = ("orders", "customers_person", "empty")
+    statement = "SELECT last_value + is_called::int FROM {}_id_seq"
+    return {name: sql(database, statement.format(name))[0][0] for name in names}
+
+
+BEHIND = {"orders": 1, "customers_person": 1, "empty": 1}
+REPAIRED = {"orders": 41, "customers_person": 8, "empty": 1}
+
+
+def test_check_fails_by_what_it_finds_and_writes_nothing(shop: dict[str, str]) -> None:
+    for fail_on, code in (("critical", 2), ("never", 0)):
+        done = run_playbook("pgops.sequences.check", variables(shop, fail_on=fail_on))
+        assert done.returncode == code, done.stdout
+        assert "next value 1 is not beyond 40 (orders.id)" in done.stdout
+    assert next_values(shop) == BEHIND
+
+
+@pytest.mark.parametrize(
+    ("statement", "fails"),
+    [
+        ("SELECT setval('empty_id_seq', 2147483000)", {"critical": 0, "warning": 2, "unknown": 2}),
+        ("ALTER TABLE empty ALTER id TYPE text", {"critical": 0, "warning": 0, "unknown": 2}),
+    ],
+    ids=["warning", "unknown"],
+)
+def test_check_fails_by_pg_sequences_fail_on(shop: dict[str, str], statement: str, fails: dict[str, int]) -> None:
+    sql(shop, f"TRUNCATE orders, customers_person; {statement}")
+    for fail_on, code in fails.items():
+        done = run_playbook("pgops.sequences.check", variables(shop, fail_on=fail_on))
+        assert done.returncode == code, (fail_on, done.stdout)
+
+
+def test_fix_in_four_runs(shop: dict[str, str]) -> None:
+    for arguments, changes, after in (
+        (["--check", "--diff"], True, BEHIND),
+        ([], True, REPAIRED),
+        (["--check"], False, REPAIRED),
+        ([], False, REPAIRED),
+    ):
+        done = run_playbook("pgops.sequences.fix", variables(shop), *arguments)
+        assert done.returncode == 0, done.stdout
+        assert ("changed=1" in done.stdout) == changes
+        assert next_values(shop) == after
+        assert ("public.orders_id_seq last_value=40" in done.stdout) == ("--diff" in arguments)
+
+
+def test_app_and_table_choose_what_is_repaired(shop: dict[str, str]) -> None:
+    assert run_playbook("pgops.sequences.fix", variables(shop, app="customers")).returncode == 0
+    assert next_values(shop) == {**BEHIND, "customers_person": 8}
+    assert run_playbook("pgops.sequences.fix", variables(shop, table="public.orders")).returncode == 0
+    assert next_values(shop) == REPAIRED
+
+
+def test_fix_repairs_what_it_can_and_then_fails(shop: dict[str, str]) -> None:
+    sql(shop, "CREATE SEQUENCE small MAXVALUE 5; ALTER TABLE empty ALTER id SET DEFAULT nextval('small')")
+    sql(shop, "INSERT INTO empty VALUES (5)")
+    done = run_playbook("pgops.sequences.fix", variables(shop))
+    assert done.returncode == 2
+    assert "MAXVALUE" in done.stdout
+    assert next_values(shop)["orders"] == 41
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"mode": "realign"}, "pg_sequences_confirm=true"),
+        ({"table": "Orders"}, "matches nothing"),
+        ({"near_limit_percent": 101}, "near_limit_percent is 101"),
+        ({"fail_on": "nothing"}, "value of pg_sequences_fail_on must be one of"),
+        ({"database": "no such\" 'database' %s"}, "does not exist"),
+        ({"login_user": "nobody at all"}, "does not exist"),
+        ({"login_unix_socket": "/no/such/folder"}, "Check that the server runs"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_bad_input_is_told_and_nothing_is_changed(shop: dict[str, str], more: dict[str, Any], message: str) -> None:
+    done = run_playbook("pgops.sequences.fix", variables(shop, **more))
+    output = done.stdout + done.stderr
+    assert done.returncode == 2 and message in output, output
+    assert "Traceback" not in output
+    assert next_values(shop) == BEHIND
+
+
+HANDLER = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role:
+        name: pgops.sequences.pg_sequences
+        tasks_from: listen
+    - ansible.builtin.command: "true"
+      changed_when: {restored}
+      notify: database {topic}
+"""
+
+
+@pytest.mark.parametrize("topic", ["restored", "migrated"])
+def test_a_task_that_restores_only_notifies(shop: dict[str, str], topic: str, tmp_path: Path) -> None:
+    play = tmp_path / "play.yml"
+    for restored, after in ((False, BEHIND), (True, REPAIRED)):
+        play.write_text(HANDLER.format(restored=str(restored).lower(), topic=topic))
+        done = run_playbook(play, variables(shop))
+        assert done.returncode == 0, done.stdout
+        assert next_values(shop) == after
