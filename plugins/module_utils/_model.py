@@ -193,23 +193,27 @@ _INTEGERS = {
 }
 
 
+# Plain numeric holds 131072 digits before the point; no sequence gets anywhere near this.
+_UNBOUNDED = Reach(-(10**40), 10**40)
+
+
 def type_limits(base_type: str, modifier: int) -> Reach | None:
     """The whole numbers that a type stores exactly.
 
     :arg base_type: as ``format_type`` names it, without modifier
     :arg modifier: ``atttypmod``; for numeric it packs precision and scale (manual, 8.1.2), -1 for none
-    :returns: their range, unbounded for plain numeric; None where the type does not store whole numbers faithfully
+    :returns: their range, unbounded, as far as sequences go, for plain numeric; None where the type does not store whole numbers faithfully
     """
     if base_type != "numeric":
         return _INTEGERS.get(base_type)
     if modifier < 4:
-        return Reach(-(10**131072), 10**131072)
+        return _UNBOUNDED
     precision = ((modifier - 4) >> 16) & 0xFFFF
     # The scale is an 11-bit signed number; a negative one rounds ids to tens, hundreds, ...
     scale = (((modifier - 4) & 0x7FF) ^ 1024) - 1024
     if scale < 0:
         return None
-    largest = 10 ** max(0, precision - scale) - 1
+    largest = 10 ** min(40, max(0, precision - scale)) - 1
     return Reach(-largest, largest)
 
 

@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Break the judging rules one at a time, in a copy, and see whether the unit tests notice.
+
+As a program: ``mutation.py [WORD...]``, only those whose name holds one of the words. Exit code 1 if one survives.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+PLUGINS = Path("ansible_collections", "pgops", "sequences", "plugins")
+TESTS = "tests/unit/plugins/module_utils/test_judge.py"
+
+
+class Mutation(NamedTuple):
+    """A rule that is broken: in one file, the only place where one text stands is given another."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTATIONS = [
+    Mutation(
+        "next value: is_called ignored", "_model.py", "+ increment if self.is_called else", "+ increment if True else"
+    ),
+    Mutation("reach: column type ignored", "_model.py", "for column in self.columns:", "for column in ():"),
+    Mutation("reach: first column only", "_model.py", "for column in self.columns:", "for column in self.columns[:1]:"),
+    Mutation("reach: lower end not cut", "_model.py", "max(lowest, limits.lowest), min", "lowest, min"),
+    Mutation("reach: upper end not cut", "_model.py", "min(highest, limits.highest)", "highest"),
+    Mutation(
+        "reach: end excluded",
+        "_model.py",
+        "self.lowest <= value <= self.highest",
+        "self.lowest <= value < self.highest",
+    ),
+    Mutation("reach: smallint unsigned", "_model.py", "Reach(-(2**15), 2**15 - 1)", "Reach(-(2**15), 2**16 - 1)"),
+    Mutation("reach: integer one too many", "_model.py", "2**31 - 1)", "2**31)"),
+    Mutation("reach: float as bigint", "_model.py", "Reach(-(2**53), 2**53)", "Reach(-(2**63), 2**63 - 1)"),
+    Mutation("reach: scale ignored", "_model.py", "precision - scale)", "precision)"),
+    Mutation("reach: negative scale taken", "_model.py", "if scale < 0:", "if scale < -2000:"),
+    Mutation("reach: casts ignored", "_model.py", "*map(_cast_limits, column.casts)]", "]"),
+    Mutation("reach: cut by transformed columns", "_model.py", "    if column.transformed:\n", "    if False:\n"),
+    Mutation("column: transformed default compared", "_model.py", "return not column.transformed and", "return"),
+    Mutation("behind: equal is not behind", "_judge.py", "return value > found if", "return value >= found if"),
+    Mutation("behind: descending equal is not behind", "_judge.py", "else value < found", "else value <= found"),
+    Mutation(
+        "behind: descending ignored",
+        "_judge.py",
+        "value > found if sequence.ascending else value < found",
+        "value > found",
+    ),
+    Mutation(
+        "furthest: descending ignored",
+        "_judge.py",
+        "max(values) if observation.sequence.ascending else min(values)",
+        "max(values)",
+    ),
+    Mutation("furthest: first column only", "_judge.py", "return max(values) if", "return values[0] if"),
+    Mutation("exhausted: never", "_judge.py", "exhausted = next_value not in reach", "exhausted = False"),
+    Mutation(
+        "exhausted: only by MAXVALUE",
+        "_judge.py",
+        "exhausted = next_value not in reach",
+        "exhausted = next_value > sequence.max_value",
+    ),
+    Mutation("no_room: never", "_judge.py", "room = target in reach", "room = True"),
+    Mutation("target: phase dropped upward", "_judge.py", "return bound + (next_value - bound) % step", "return bound"),
+    Mutation(
+        "target: phase dropped downward", "_judge.py", "return bound - (bound - next_value) % step", "return bound"
+    ),
+    Mutation(
+        "target: phase of START",
+        "_judge.py",
+        "bound + (next_value - bound) % step",
+        "bound + (sequence.start_value - bound) % step",
+    ),
+    Mutation("target: one too far", "_judge.py", "found + margin + 1)", "found + margin + 2)"),
+    Mutation("target: the furthest itself", "_judge.py", "found + margin + 1)", "found + margin)"),
+    Mutation("target: margin ignored upward", "_judge.py", "found + margin + 1)", "found + 1)"),
+    Mutation("target: margin ignored downward", "_judge.py", "found - margin - 1)", "found - 1)"),
+    Mutation(
+        "target: below the reach", "_judge.py", "reach.lowest if found is None", "sequence.min_value if found is None"
+    ),
+    Mutation(
+        "target: above the reach", "_judge.py", "reach.highest if found is None", "sequence.max_value if found is None"
+    ),
+    Mutation(
+        "target: backward", "_judge.py", "advances = room and _beyond(sequence, target, next_value)", "advances = room"
+    ),
+    Mutation("gap: threshold included", "_judge.py", "gap > thresholds.gap)", "gap >= thresholds.gap)"),
+    Mutation(
+        "gap: counted in values",
+        "_judge.py",
+        "(abs(next_value - found) - 1) // abs(sequence.increment)",
+        "abs(next_value - found) - 1",
+    ),
+    Mutation("gap: one too many", "_judge.py", "(abs(next_value - found) - 1) //", "abs(next_value - found) //"),
+    Mutation(
+        "near_limit: threshold excluded", "_judge.py", "used >= thresholds.near_limit", "used > thresholds.near_limit"
+    ),
+    Mutation(
+        "percent_used: uncalled counts",
+        "_judge.py",
+        "if not state.is_called and state.last_value == sequence.start_value:",
+        "if False:",
+    ),
+    Mutation(
+        "percent_used: of the sequence, not the reach",
+        "_judge.py",
+        "(reach.highest - ahead) // step + 1\n    else",
+        "(sequence.max_value - ahead) // step + 1\n    else",
+    ),
+    Mutation("out_of_bounds: not told", "_judge.py", "* outside", "* False"),
+    Mutation(
+        "unknown: beats critical",
+        "_judge.py",
+        "    if critical:\n        status",
+        "    if critical and not unread:\n        status",
+    ),
+    Mutation("unknown: called healthy", "_judge.py", "    elif unread:\n", "    elif False:\n"),
+    Mutation("skipped: cycle judged", "_judge.py", 'return "cycle" if sequence.cycle else None', "return None"),
+    Mutation("skipped: extension judged", "_judge.py", "if sequence.of_extension:", "if False:"),
+    Mutation("skipped: system judged", "_judge.py", "if sequence.system:", "if False:"),
+    Mutation("realign: over unread columns", "_judge.py", "if state is None or unread or", "if state is None or"),
+    Mutation(
+        "realign: empty stays",
+        "_judge.py",
+        "wanted = sequence.start_value if sequence.start_value in sequence.reach else",
+        "wanted = next_value if True else",
+    ),
+    Mutation(
+        "realign: to a START that cannot be stored",
+        "_judge.py",
+        "sequence.start_value if sequence.start_value in sequence.reach else next_value",
+        "sequence.start_value",
+    ),
+    Mutation("max_jump: one too short", "_judge.py", "jump > policy.max_jump", "jump >= policy.max_jump"),
+    Mutation("max_jump: ignored", "_judge.py", "if policy.max_jump and", "if False and"),
+    Mutation("lock_tables: ignored", "_judge.py", "if policy.lock_tables and unlockable:", "if False:"),
+    Mutation("stepped: backward", "_judge.py", "and forward and", "and"),
+    Mutation("stepped: any distance", "_judge.py", "and jump // abs(sequence.increment) <= MOST_STEPS", ""),
+    Mutation("stepped: without privilege", "_judge.py", "if (sequence.can_use or sequence.can_update) and", "if"),
+    Mutation("stepped: cache ignored", "_judge.py", "blocks = -(-calls // sequence.cache_size)", "blocks = calls"),
+    Mutation("locked: without ownership", "_judge.py", "    if sequence.owned:\n", "    if True:\n"),
+    Mutation(
+        "state: outside the bounds", "_judge.py", "if sequence.min_value <= before <= sequence.max_value:", "if True:"
+    ),
+]
+
+
+def survives(mutation: Mutation, tree: Path) -> bool:
+    """Break one rule in the tree, run the tests on it, mend it; whether no test failed.
+
+    Raises:
+        SystemExit: the tests could not run.
+    """
+    path = tree / PLUGINS / "module_utils" / mutation.file
+    sound = path.read_text()
+    if sound.count(mutation.old) != 1:
+        raise SystemExit(
+            f"{mutation.name}: {mutation.old!r} stands {sound.count(mutation.old)} times in {mutation.file}"
+        )
+    path.write_text(sound.replace(mutation.old, mutation.new))
+    try:
+        return passes(tree)
+    finally:
+        path.write_text(sound)
+
+
+def check_up_to_date(mutations: list[Mutation]) -> None:
+    """Check that the code still has what is to be broken.
+
+    Raises:
+        SystemExit: a text does not stand exactly once in its file.
+    """
+    for mutation in mutations:
+        count = (ROOT / "plugins" / "module_utils" / mutation.file).read_text().count(mutation.old)
+        if count != 1:
+            raise SystemExit(f"{mutation.name}: {mutation.old!r} stands {count} times in {mutation.file}")
+
+
+def passes(tree: Path) -> bool:
+    """Whether the unit tests pass on the collection in a tree."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", TESTS, "-x", "-q", "--tb=no"]
+        + ["-o", f"pythonpath=tests {tree}", "-o", f"cache_dir={tree / 'cache'}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"the tests could not run:\n{done.stdout}{done.stderr}")
+    return done.returncode == 0
+
+
+def main(words: list[str]) -> int:
+    """Try the mutations whose names hold one of the words, or all; return the exit code."""
+    chosen = [mutation for mutation in MUTATIONS if not words or any(word in mutation.name for word in words)]
+    check_up_to_date(chosen)
+    with tempfile.TemporaryDirectory(prefix="pgops-mutation-") as scratch:
+        tree = Path(scratch)
+        shutil.copytree(ROOT / "plugins", tree / PLUGINS, ignore=shutil.ignore_patterns("__pycache__"))
+        if not passes(tree):
+            raise SystemExit("the tests fail without any mutation")
+        survivors = 0
+        for mutation in chosen:
+            survived = survives(mutation, tree)
+            survivors += survived
+            print(f"{'SURVIVED' if survived else 'caught  '} {mutation.name}", flush=True)
+    print(f"{len(chosen) - survivors} of {len(chosen)} caught")
+    return int(survivors > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
