@@ -44,7 +44,12 @@ class Shop:
         sql(server.dsn(), f"CREATE DATABASE {source}")
         sql(server.dsn(source), _SHOP)
         subprocess.run(
-            [str(client_binaries() / "pg_dump"), "--format=custom", f"--file={self.dump}", f"--host={server.socket_dir}"]
+            [
+                str(client_binaries() / "pg_dump"),
+                "--format=custom",
+                f"--file={self.dump}",
+                f"--host={server.socket_dir}",
+            ]
             + [f"--port={server.port}", "--username=postgres", source],
             check=True,
         )
@@ -107,7 +112,11 @@ def test_check_mode_on_an_existing_database_shows_what_a_fix_would_do(shop: Shop
     sql(shop.server.dsn(), f"CREATE DATABASE {shop.name}")
     shop.sql(_SHOP)
     check = shop.play(
-        "restore_then_fix", "--check", pg_sequences_dump=str(shop.dump), pg_sequences_restore_data_only=True, pg_sequences_restore_clean=True
+        "restore_then_fix",
+        "--check",
+        pg_sequences_dump=str(shop.dump),
+        pg_sequences_restore_data_only=True,
+        pg_sequences_restore_clean=True,
     )
     assert check.returncode == 0 and "would be repaired: 3" in check.stdout, check.stdout + check.stderr
     with pytest.raises(psycopg2.errors.UniqueViolation):
@@ -171,11 +180,11 @@ def test_what_cannot_be_repaired_fails_after_the_rest_is_done(shop: Shop) -> Non
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[Shop]:
-    """A shop whose plain dump takes 40 seconds to load."""
+    """A shop whose plain dump takes 27 seconds to load."""
     with Server(VERSIONS[-1]) as server:
         found = Shop(server, tmp_path)
         found.dump = tmp_path / "slow.sql"
-        found.dump.write_text(f"{_SHOP}\nSELECT pg_sleep(40);\n")
+        found.dump.write_text(f"{_SHOP}\nSELECT pg_sleep(27);\n")
         yield found
 
 
@@ -217,7 +226,12 @@ def test_an_interrupted_play_lets_the_restore_end_and_the_next_one_sees_it(slow:
     slow.dump.write_text(f"{_SHOP}\nSELECT pg_sleep(8);\n")
     playbook = tmp_path / "play.yml"
     playbook.write_text(_PLAY.partition("    - ansible.builtin.assert")[0])
-    variables = {**slow.variables(), "dump": str(slow.dump), "socket": str(slow.server.socket_dir)}
+    variables = {
+        **slow.variables(),
+        "dump": str(slow.dump),
+        "socket": str(slow.server.socket_dir),
+        "ansible_async_dir": str(tmp_path / "jobs"),
+    }
     interrupted = threading.Thread(target=_interrupt_when, args=(slow,))
     interrupted.start()
     done = run_playbook(playbook, variables)

@@ -138,7 +138,10 @@ def test_what_is_sql(path: Path, text: bytes, restorable: bool) -> None:
 
 
 def test_sql_that_ends_transactions_itself(path: Path) -> None:
-    for text, ends in ((b"BEGIN;\nINSERT INTO t VALUES (1);\ncommit ;\n", True), (b"INSERT INTO t VALUES ('commit');\n", False)):
+    for text, ends in (
+        (b"BEGIN;\nINSERT INTO t VALUES (1);\ncommit ;\n", True),
+        (b"INSERT INTO t VALUES ('commit');\n", False),
+    ):
         path.write_bytes(text)
         assert _dump.read_through(_dump.identify(str(path))).own_transactions is ends
 
@@ -215,7 +218,11 @@ def test_tables_are_chosen_as_written(patterns: list[str], names: list[str]) -> 
     chosen = _dump.select_tables(ARCHIVE, patterns, True)
     assert [entry.full_name for entry in chosen] == names
     assert {entry.kind for entry in chosen} == {"TABLE DATA"}
-    assert {entry.kind for entry in _dump.select_tables(ARCHIVE, patterns, False)} == {"TABLE", "TABLE DATA", "SEQUENCE SET"}
+    assert {entry.kind for entry in _dump.select_tables(ARCHIVE, patterns, False)} == {
+        "TABLE",
+        "TABLE DATA",
+        "SEQUENCE SET",
+    }
 
 
 @pytest.mark.parametrize("patterns", [["order lines"], ["orders", "missing"], ["x*"], ["*", "!*"]])
@@ -245,9 +252,16 @@ def test_versions(text: str, version: tuple[int, int], restrict: bool) -> None:
 
 def test_progress_in_words() -> None:
     assert [_progress.elapsed(seconds) for seconds in (5.9, 90, 3720)] == ["5s", "1m30s", "1h02m"]
-    assert [_progress.size(count) for count in (7, 4_400, 5_600_000, 3_400_000_000)] == ["7 bytes", "4 kB", "5.6 MB", "3.4 GB"]
+    assert [_progress.size(count) for count in (7, 4_400, 5_600_000, 3_400_000_000)] == [
+        "7 bytes",
+        "4 kB",
+        "5.6 MB",
+        "3.4 GB",
+    ]
     assert _progress.activity('-- x\nCOPY public."a b" (id, "of (it") FROM stdin;') == 'copying public."a b"'
-    assert _progress.activity("CREATE UNIQUE INDEX i ON ONLY public.t USING btree (id);") == "creating index i on public.t"
+    assert (
+        _progress.activity("CREATE UNIQUE INDEX i ON ONLY public.t USING btree (id);") == "creating index i on public.t"
+    )
     assert _progress.activity("ALTER TABLE ONLY public.t\n    ADD CONSTRAINT t_pkey PRIMARY KEY (id);") == (
         "adding constraint t_pkey to public.t"
     )

@@ -1,0 +1,259 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""PostgreSQL's own programs: which are here, how old they are, and how they learn where to connect.
+
+No secret is ever an argument or an environment variable of theirs: other users of the host can read
+the one, and the programs' children inherit the other.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import glob
+import os
+import re
+import shutil
+import subprocess
+import threading
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
+
+    Version = tuple[int, int]
+
+# Where distributions put programs that are not on PATH: Debian and Ubuntu; the PostgreSQL project's RPMs.
+_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
+
+# The first minor release of each major version whose psql knows \restrict (CVE-2025-8714).
+_KNOWS_RESTRICT = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
+
+SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+"""Connection parameters of libpq (up to 18) that must never be shown."""
+
+
+class ProgramError(Exception):
+    """A program is missing, too old, or cannot be told how to connect; the text says what would help."""
+
+
+def version_of(text: str) -> Version:
+    """Major and minor version in a text such as ``pg_restore (PostgreSQL) 16.4 (Debian ...)``; (0, 0) where none is."""
+    found = re.search(r"(\d+)(?:\.(\d+))?", text.partition(")")[2] or text)
+    return (int(found.group(1)), int(found.group(2) or 0)) if found else (0, 0)
+
+
+def knows_restrict(version: Version) -> bool:
+    """Whether psql of a version knows ``\\restrict``, with which plain dumps begin since August 2025."""
+    return version[0] >= 18 or version[1] >= _KNOWS_RESTRICT.get(version[0], 1 << 30)
+
+
+@dataclasses.dataclass(frozen=True)
+class Programs:
+    """Programs of one installation.
+
+    :ivar paths: absolute path of each, by its name
+    :ivar version: the oldest version among them
+    """
+
+    paths: Mapping[str, str]
+    version: Version
+
+    @property
+    def words(self) -> str:
+        """The version, as people write it."""
+        return f"{self.version[0]}.{self.version[1]}"
+
+
+def find_programs(names: Iterable[str], folder: str | None, at_least: int) -> Programs:
+    """Find programs that are new enough.
+
+    :arg names: which are needed, such as ``psql``
+    :arg folder: where they are; None: on PATH, else where distributions keep several versions side by side
+    :arg at_least: the oldest major version that will do; 0 for any
+    :returns: the programs
+    :raises ProgramError: none, or only older ones, are here
+    """
+    names = list(names)
+    places = [folder] if folder else [None, *_installed()]
+    seen: list[Programs] = []
+    for place in places:
+        paths = {name: shutil.which(name, path=place) for name in names}
+        if all(paths.values()):
+            programs = Programs(t.cast("dict[str, str]", paths), min(_ask(str(path)) for path in paths.values()))
+            if programs.version[0] >= at_least:
+                return programs
+            seen.append(programs)
+    wanted = " and ".join(names)
+    package = (
+        f"postgresql-client-{at_least} (Debian, Ubuntu) or postgresql{at_least} (RPM)"
+        if at_least
+        else "postgresql-client"
+    )
+    remedy = f"Install the package {package} on the host that runs the task, or say with bin_dir where they are"
+    if not seen:
+        where = folder or "the PATH of this task"
+        missing = ", ".join(name for name in names if not shutil.which(name, path=folder))
+        raise ProgramError(f"{wanted} are needed, and {missing or 'one of them'} was not found in {where}. {remedy}")
+    newest = max(seen, key=lambda programs: programs.version)
+    raise ProgramError(
+        f"{next(iter(newest.paths.values()))} is version {newest.words}, and version {at_least} or newer is needed: "
+        f"neither the server nor pg_dump may be newer than {wanted}. {remedy}"
+    )
+
+
+def _installed() -> list[str]:
+    """Folders with programs, those of the oldest version first."""
+    return sorted((place for pattern in _FOLDERS for place in glob.glob(pattern)), key=version_of)
+
+
+def _ask(path: str) -> Version:
+    try:
+        done = subprocess.run(
+            [path, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ProgramError(f"{path} cannot be run: {error}") from None
+    if done.returncode != 0:
+        raise ProgramError(f"{path} cannot be run: {' '.join(done.stderr.split())}")
+    return version_of(done.stdout)
+
+
+class Client:
+    """Tells PostgreSQL's programs where and as whom to connect.
+
+    :ivar application_name: how their sessions can be found in pg_stat_activity
+    :ivar environment: what to run them with
+    """
+
+    def __init__(self, target: Target, directory: str, application_name: str) -> None:
+        """Write the secrets into files.
+
+        :arg target: where and as whom
+        :arg directory: a folder that nobody else can enter, for files with the secrets
+        :arg application_name: for the programs' sessions
+        :raises ProgramError: a secret cannot be handed over in a file
+        """
+        self.application_name = application_name
+        self._parameters = {
+            key: str(value) for key, value in target.parameters.items() if key not in SECRETS and value is not None
+        }
+        self._parameters["application_name"] = application_name
+        secrets = {key: str(target.parameters[key]) for key in SECRETS if target.parameters.get(key)}
+        # Messages are parsed: in English.
+        self.environment = {key: value for key, value in os.environ.items() if key != "LANGUAGE"}
+        self.environment.update(LC_ALL="C")
+        if any("\n" in value for value in secrets.values()):
+            raise ProgramError("a password with a line break cannot be given to psql and pg_restore")
+        password = secrets.pop("password", None)
+        if password is not None:
+            # libpq would prefer this variable.
+            self.environment.pop("PGPASSWORD", None)
+            line = "*:*:*:*:" + password.replace("\\", "\\\\").replace(":", "\\:")
+            self._parameters["passfile"] = _private_file(directory, "pgpass", line + "\n")
+        if secrets:
+            lines = "".join(f"{key}={value}\n" for key, value in secrets.items())
+            self.environment["PGSERVICEFILE"] = _private_file(directory, "pg_service.conf", f"[pgops]\n{lines}")
+            self._parameters["service"] = "pgops"
+
+    def dsn(self, database: str) -> str:
+        """The connection string for a database, without secrets, for ``--dbname`` (manual, 34.1.1.1)."""
+        parameters = {**self._parameters, "dbname": database}
+        return " ".join(f"{key}={_quoted(value)}" for key, value in parameters.items())
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _private_file(directory: str, name: str, text: str) -> str:
+    path = os.path.join(directory, name)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+class Program:
+    """A program while it runs.
+
+    :ivar output: its standard output, where that is taken
+    :ivar errors: the last lines it wrote to standard error (or, merged, to both)
+    """
+
+    _LINES_KEPT = 1000
+
+    def __init__(
+        self,
+        arguments: list[str],
+        environment: Mapping[str, str] | None,
+        give: bool = False,
+        take: bool = False,
+        merge: bool = False,
+        watch: t.Callable[[str], None] | None = None,
+    ) -> None:
+        """Start it.
+
+        :arg arguments: the program and its arguments
+        :arg environment: its environment; None: this process's
+        :arg give: whether :meth:`give` will be used
+        :arg take: whether standard output is read through :attr:`output`; otherwise it is thrown away
+        :arg merge: whether standard output counts as standard error
+        :arg watch: called with every line of :attr:`errors`
+        """
+        self.errors: collections.deque[str] = collections.deque(maxlen=self._LINES_KEPT)
+        self._watch = watch
+        self._process = subprocess.Popen(
+            arguments,
+            env=None if environment is None else dict(environment),
+            stdin=subprocess.PIPE if give else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if take or merge else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+        )
+        self.output = self._process.stdout
+        self._reader = threading.Thread(
+            target=self._read, args=(self._process.stdout if merge else self._process.stderr,), daemon=True
+        )
+        self._reader.start()
+
+    def _read(self, pipe: t.IO[bytes]) -> None:
+        for line in pipe:
+            text = line.decode("utf-8", "replace").rstrip()
+            self.errors.append(text)
+            if self._watch is not None:
+                self._watch(text)
+
+    def give(self, data: bytes) -> None:
+        """Write to its standard input.
+
+        :raises BrokenPipeError: it has ended
+        """
+        pipe = t.cast("t.IO[bytes]", self._process.stdin)
+        pipe.write(data)
+        pipe.flush()
+
+    def finish(self) -> int:
+        """Let it come to its end; returns the exit code, negative for a signal."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        code = self._process.wait()
+        # A server that a command has started keeps the pipe open.
+        self._reader.join(5)
+        return code
+
+    def end(self) -> None:
+        """End it, if it has not."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()

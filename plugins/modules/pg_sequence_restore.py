@@ -1,0 +1,242 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_sequence_restore
+short_description: Restore a PostgreSQL dump, whole or not at all, and only once
+version_added: 0.1.0
+description:
+  - Restores a dump with C(pg_restore) and C(psql), after checking that it can work. It says what is wrong before anything is
+    touched, and while it runs it shows how far it is, at the latest every 30 seconds.
+  - With O(jobs=1) everything happens in one transaction. A restore that fails, or is cut off in any way, leaves the database as it was.
+  - The database keeps a note of what was restored into it. The same dump is not restored a second time.
+  - Sequences often stand behind the restored ids afterwards. M(pgops.sequences.pg_sequence_fix) repairs them.
+author:
+  - pgops contributors (@pgops)
+extends_documentation_fragment:
+  - pgops.sequences._attributes
+  - pgops.sequences._attributes.ACTIONGROUP
+  - pgops.sequences._connection
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Restores nothing. Does every check that is possible, reads the dump to its end, and reports whether it would be restored.
+  diff_mode:
+    support: N/A
+    details:
+      - What a dump changes is the dump.
+  idempotent:
+    support: partial
+    details:
+      - A dump is restored once into a database, unless O(force=true). With O(command) every run changes.
+      - The note is a setting of the database, which only a superuser can write, or, for the database's owner, a line in the
+        comment on the database. A role that is neither can leave none, and is told so.
+options:
+  database:
+    description:
+      - Name of the database to restore into.
+    type: str
+    required: true
+  dump:
+    description:
+      - Path of the dump on the host that runs the task.
+      - It is recognised by its content. It may be a custom, directory, or tar archive of C(pg_dump), or SQL, plain or compressed
+        with gzip, bzip2, xz, or zstd.
+      - Exactly one of O(dump) and O(command) is needed.
+    type: path
+  command:
+    description:
+      - Command that restores, run by C(/bin/sh -c), for physical backups (pgBackRest, Barman, snapshots) and everything else.
+      - If it stops and starts the server, the module waits up to 5 minutes until the server answers and has left recovery.
+    type: str
+  tables:
+    description:
+      - Restore only these tables of an archive. Shell globs, matched case-sensitively on V(schema.table) or V(table); a leading V(!) takes
+        away. A pattern without V(!) or glob that matches nothing is an error.
+      - With O(data_only=true) these are the rows of the tables, and nothing else. This is the usual way to lose the sequences' values.
+      - Otherwise it is what C(pg_restore --table) takes. Tables, views, and sequences of these names with their rows and values, but no
+        indexes, constraints, defaults, or triggers.
+    type: list
+    elements: str
+  data_only:
+    description:
+      - Load rows, sequence values, and large objects of an archive into tables that exist.
+      - Tables are loaded after those that their foreign keys refer to, where that is possible.
+    type: bool
+    default: false
+  clean:
+    description:
+      - Replace what is there. Objects of the archive are dropped before they are created.
+      - With O(data_only=true), tables to be loaded are emptied by one C(TRUNCATE) without C(CASCADE), and large objects of the same
+        numbers are removed.
+    type: bool
+    default: false
+  create:
+    description:
+      - Create the database from C(template0) if it does not exist. If its restore fails, it is dropped again.
+    type: bool
+    default: false
+  jobs:
+    description:
+      - Number of parallel jobs, for custom and directory archives.
+      - A C(pg_restore) of 17 or newer cannot use several with a server before 17; one is used, with a warning.
+      - More than one cannot be one transaction. What a failed restore leaves behind is told, and a further run does not load
+        it a second time; it asks for O(clean=true).
+      - Also the number of parallel connections for O(analyze).
+    type: int
+    default: 1
+  analyze:
+    description:
+      - Make planner statistics afterwards. That this fails is a warning.
+    type: bool
+    default: true
+  force:
+    description:
+      - Restore the dump even if the database has a note that it was restored.
+    type: bool
+    default: false
+  options:
+    description:
+      - Further arguments for C(pg_restore), or for C(psql) with a plain dump, such as V(--no-owner) or V(--disable-triggers).
+    type: list
+    elements: str
+  bin_dir:
+    description:
+      - Folder of C(psql) and C(pg_restore). They must be as new as the server and the C(pg_dump) that wrote the dump.
+      - Not given, they are looked for on the E(PATH), then in C(/usr/lib/postgresql/*/bin) and C(/usr/pgsql-*/bin).
+    type: path
+  progress_file:
+    description:
+      - File to write one line to every 5 seconds, saying how far the restore is. It is removed at the end.
+      - Set by the action plugin of this name, which shows the line to the operator.
+    type: path
+notes:
+  - Needs C(psql), for archives C(pg_restore), and for dumps compressed with zstd the program C(zstd) on the host that runs the task.
+  - A dump is code. It runs with the rights of the role that restores it, and a plain dump also with those of the task's
+    operating-system user. Restore only dumps from people you trust.
+  - The restore goes on if Ansible is interrupted or loses its connection. Run the task again to see how it ended.
+  - On servers before 17, the setting C(transaction_timeout), which newer programs send, is left out.
+seealso:
+  - module: pgops.sequences.pg_sequence_info
+  - module: pgops.sequences.pg_sequence_fix
+  - name: pg_restore
+    description: Complete reference of the program.
+    link: https://www.postgresql.org/docs/current/app-pgrestore.html
+"""
+
+EXAMPLES = r"""
+- name: Restore a dump into a new database
+  pgops.sequences.pg_sequence_restore:
+    database: shop
+    dump: /var/backups/shop.dump
+    create: true
+    jobs: 4
+  become: true
+  become_user: postgres
+
+- name: Load the rows of one application's tables again
+  pgops.sequences.pg_sequence_restore:
+    database: shop
+    dump: /var/backups/shop.dump
+    tables: ["public.customers_*"]
+    data_only: true
+    clean: true
+  become: true
+  become_user: postgres
+
+- name: Restore a compressed plain dump into a managed server, from the controller
+  pgops.sequences.pg_sequence_restore:
+    login_host: db.example.com
+    login_user: shop_owner
+    login_password: "{{ vault_shop_password }}"
+    ssl_mode: verify-full
+    ca_cert: /etc/ssl/certs/ca-certificates.crt
+    login_db: shop
+    database: shop
+    dump: /srv/dumps/shop.sql.gz
+  delegate_to: localhost
+
+- name: Let pgBackRest restore
+  pgops.sequences.pg_sequence_restore:
+    database: shop
+    command: systemctl stop postgresql && sudo -u postgres pgbackrest --stanza=main --delta restore && systemctl start postgresql
+  become: true
+"""
+
+RETURN = r"""
+restored:
+  description: Whether a dump was restored, or the command has run, in this run.
+  type: bool
+  returned: always
+already_restored:
+  description: Whether the database has a note that this dump was restored into it, so that nothing was done.
+  type: bool
+  returned: always
+database:
+  description: Name of the database.
+  type: str
+  returned: always
+database_exists:
+  description: Whether the database exists now, and can be audited. False in check mode before the database is created.
+  type: bool
+  returned: always
+created:
+  description: Whether the database was created.
+  type: bool
+  returned: always
+format:
+  description: What the dump is; null before it was looked at and with O(command).
+  type: str
+  returned: always
+  sample: plain, gzip
+dump_version:
+  description: Version of the C(pg_dump) that wrote the dump; null where it does not say.
+  type: str
+  returned: always
+  sample: '16.4'
+dump_server_version:
+  description: Version of the server that was dumped; null where the dump does not say.
+  type: str
+  returned: always
+  sample: '15.8'
+tables_total:
+  description: Number of tables that rows are restored into; null where that is not known.
+  type: int
+  returned: always
+  sample: 45
+seconds:
+  description: How long it took, in seconds.
+  type: float
+  returned: always
+tool_version:
+  description: Version of C(psql) and C(pg_restore).
+  type: str
+  returned: always
+  sample: '16.4'
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.pgops.sequences.plugins.module_utils._arguments import connection_arguments
+from ansible_collections.pgops.sequences.plugins.module_utils._restore import run_restore
+from ansible_collections.pgops.sequences.plugins.module_utils._restore_plan import restore_arguments
+
+
+def main() -> None:
+    run_restore(
+        AnsibleModule(
+            argument_spec={**connection_arguments(), **restore_arguments()},
+            mutually_exclusive=[("dump", "command")],
+            required_one_of=[("dump", "command")],
+            supports_check_mode=True,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
