@@ -12,7 +12,7 @@ TOOLCHAIN := $(VENV)/bin/python tests/support/toolchain.py
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test lint sanity unit integration demo clean
+.PHONY: help venv test lint sanity unit integration matrix demo clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -51,7 +51,11 @@ unit: $(INSTALLED) ## tests without a server
 	pytest tests/unit
 
 integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS
-	pytest $(wildcard tests/server tests/playbooks)
+	pytest -n 2 --dist loadfile tests/server tests/playbooks
+
+matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules (hours)
+	$(VENV)/bin/python tests/mutation.py
+	PGOPS_PROPERTY_CASES=2000 PGOPS_KILLS=100 $(VENV)/bin/python tests/matrix.py
 
 demo: $(DEMO_VENV)/installed ## show the collection at work on a server of its own
 	@$(DEMO_VENV)/bin/python tests/demo/demo.py

@@ -12,6 +12,7 @@ schema or table with a blank in its name cannot be told apart. Pure: bytes in, v
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import typing as t
 
@@ -166,7 +167,38 @@ def read_archive(source: Source, custom: bool) -> tuple[Archive, tuple[int, int]
     server_version = reader.string().split(" ")[0]
     dump_version = reader.string().split(" ")[0]
     entries = tuple(_read_entry(reader, layout, custom) for _unused in range(reader.integer()))
-    return Archive(database, server_version, dump_version, entries), (reader.integer_size, reader.offset_size)
+    archive = Archive(database, server_version, dump_version, entries)
+    # Which encoding the text is in is one of the entries.
+    decoded = tuple(_decoded(entry, codec_of(archive.encoding)) for entry in entries)
+    return dataclasses.replace(archive, entries=decoded), (reader.integer_size, reader.offset_size)
+
+
+def codec_of(encoding: str) -> str:
+    """Python's name for an encoding of PostgreSQL (manual, 23.3.1); UTF-8 for those it does not know."""
+    name = encoding.upper().replace("WIN", "CP", 1) if encoding.upper().startswith("WIN") else encoding
+    try:
+        return codecs.lookup(
+            {"SQL_ASCII": "utf-8", "KOI8R": "koi8-r", "KOI8U": "koi8-u", "UHC": "cp949"}.get(name, name)
+        ).name
+    except LookupError:
+        return "utf-8"
+
+
+def _decoded(entry: Entry, codec: str) -> Entry:
+    if codec == "utf-8":
+        return entry
+
+    def decode(text: str) -> str:
+        return text.encode("utf-8", "surrogateescape").decode(codec, "surrogateescape")
+
+    return dataclasses.replace(
+        entry,
+        schema=decode(entry.schema),
+        name=decode(entry.name),
+        owner=decode(entry.owner),
+        definition=decode(entry.definition),
+        copy=decode(entry.copy),
+    )
 
 
 def _read_entry(reader: _Reader, layout: tuple[int, int], custom: bool) -> Entry:

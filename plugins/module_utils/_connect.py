@@ -191,6 +191,7 @@ class Session:
         self.lock_timeout = lock_timeout
         self.statement_timeout = statement_timeout
         self._lost: str | None = None
+        self._begins_alone = False
         self._open()
 
     def _open(self) -> None:
@@ -215,6 +216,8 @@ class Session:
         self.version_number: int = facts["version_number"]
         self.version: str = facts["version"].split(" ")[0]
         self.in_recovery: bool = facts["in_recovery"]
+        # Version 10 starts the statement's timer with the whole message, before SET LOCAL can have said how long.
+        self._begins_alone = self.version_number < 110000
         self._restricts: bool = facts["restricts"]
         self.read_only: bool = facts["read_only"]
         self.role: str = facts["role"]
@@ -288,6 +291,9 @@ class Session:
             if pending:
                 self._reopen()
             begin = pending.pop() if pending else ""
+            if begin and self._begins_alone:
+                self._execute(begin)
+                begin = ""
             return self._execute((begin.replace("%", "%%") if parameters else begin) + statement, parameters)
 
         try:

@@ -34,6 +34,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._archive import (
     check_custom_data,
     check_lz4,
     check_zstd,
+    codec_of,
     read_archive,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._discover import literals, matches, selected
@@ -153,7 +154,12 @@ class Headings:
     # Names can be long; a line of data may be longer, and is none.
     _LONGEST = 4096
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str = "") -> None:
+        """Begin.
+
+        :arg encoding: PostgreSQL's name for the encoding of the text
+        """
+        self._codec = codec_of(encoding)
         self.line = 1
         self.offset = 0
         self._rest = b""
@@ -172,7 +178,7 @@ class Headings:
             if heading:
                 self.line += text.count(b"\n", counted, place)
                 counted = place
-                name, kind, schema, owner = (part.decode("utf-8", "surrogateescape") for part in heading.groups())
+                name, kind, schema, owner = (part.decode(self._codec, "surrogateescape") for part in heading.groups())
                 schema, owner = ("" if part == "-" else part for part in (schema, owner))
                 found.append(Item(self.line, start + place, kind, schema, name, owner))
             place = text.find(b"\n-- ", end) + 1 or -1 if end >= 0 else -1
@@ -453,7 +459,7 @@ def read_through(dump: Dump, watch: t.Callable[[int], None] = lambda size: None)
 
 def _read_plain(dump: Dump, watch: t.Callable[[int], None]) -> Contents:
     digest = hashlib.sha256()
-    headings = Headings()
+    headings = Headings(dump.encoding)
     items: list[Item] = []
     end = b""
     own_transactions = False

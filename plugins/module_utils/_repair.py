@@ -141,9 +141,8 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
             break
         altered = set()
         for oid, (finding, step) in moves.items():
-            last = attempt == options.retries
             try:
-                made = _move(database, finding, step, options, last and troubles.get(oid))
+                made = _move(database, finding, step, options, last_try=attempt == options.retries)
             except _Altered:
                 altered.add(oid)
             except DatabaseError as error:
@@ -167,13 +166,17 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
 
 
 def _move(
-    database: Database, finding: Finding, step: _judge.Move, options: Options, gave_up: Trouble | None | bool
+    database: Database, finding: Finding, step: _judge.Move, options: Options, last_try: bool
 ) -> Change | None:
-    if step.method == _judge.LOCKED:
-        # An owner who never got the lock can still go forward without it.
-        if not (gave_up and gave_up is not True and gave_up.reason == "locked" and _can_step(finding, step)):
-            return _move_locked(database, finding, options)
-    return _move_stepped(database, finding, options)
+    if step.method == _judge.STEPPED:
+        return _move_stepped(database, finding, options)
+    try:
+        return _move_locked(database, finding, options)
+    except DatabaseError as error:
+        # An owner who never gets the lock can still go forward without it.
+        if not (last_try and error.sqlstate == "55P03" and _can_step(finding, step)):
+            raise
+        return _move_stepped(database, finding, options)
 
 
 def _can_step(finding: Finding, step: _judge.Move) -> bool:

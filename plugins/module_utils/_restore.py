@@ -102,9 +102,10 @@ def run_restore(module: AnsibleModule) -> None:
             module.params["progress_file"], functools.partial(remove_values, no_log_strings=module.no_log_values)
         )
         # Ansible's own folder for this would be made with a warning where the user never had one.
-        with tempfile.TemporaryDirectory(prefix="pgops-") as folder, progress:
-            restore = Restore(options, target, folder, progress, module.warn, result, module.check_mode)
-            restore.run()
+        with tempfile.TemporaryDirectory(prefix="pgops-") as folder:
+            with progress:
+                restore = Restore(options, target, folder, progress, module.warn, result, module.check_mode)
+                restore.run()
     except (ConnectError, DumpError, OptionError, ProgramError, RestoreError) as error:
         untouched = restore is None or not restore.touched
         kept = ". Nothing was changed" if untouched and "Nothing was changed" not in str(error) else ""
@@ -412,7 +413,7 @@ class Restore:
         prologue = ["BEGIN", *self._roles(utf8), *plan.emptying, default]
         epilogue = ["RESET SESSION AUTHORIZATION", *self._roles(utf8), *record.note(plan.fingerprint), "COMMIT"]
         seen: list[_dump.Item] = []
-        headings = _dump.Headings()
+        headings = _dump.Headings(plan.dump.encoding)
         source = self._source(plan)
         psql = Program(arguments, self._client.environment, give=True)
         self._watch(plan, seen, headings)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.run import run_playbook, sql
 
 SHOP = """

@@ -223,7 +223,7 @@ def test_cut_connections_do_not_stop_the_rest(database: Dsn, start: Start) -> No
     before = _states(database)
     run = start(jobs=2)
     run.wait_for("query LIKE 'SELECT pg_catalog.setval%' OR query LIKE '%ALTER SEQUENCE%' OR query = 'COMMIT'")
-    for _ in range(3):
+    for _unused in range(3):
         sql(
             database,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgops.sequences'",
@@ -386,7 +386,7 @@ def test_column_that_came_meanwhile_counts_for_realign(database: Dsn, start: Sta
 
 def test_migration_is_not_the_victim_of_a_deadlock_with_the_audit(database: Dsn, start: Start) -> None:
     _create(database, "a", "m", "z")
-    connections = [psycopg2.connect(**database) for _ in range(2)]
+    connections = [psycopg2.connect(**database) for _unused in range(2)]
     with connections[0].cursor() as reader, connections[1].cursor() as migration:
         reader.execute("LOCK TABLE m IN ACCESS EXCLUSIVE MODE")
         migration.execute("LOCK TABLE z IN ACCESS EXCLUSIVE MODE")

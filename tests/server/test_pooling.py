@@ -41,7 +41,7 @@ class _Pooler(threading.Thread):
         self._listener.listen()
         self._greeting = b""
         self._idle: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
-        for _ in range(_SIZE):
+        for _unused in range(_SIZE):
             self._idle.put(self._open(server, database))
         self.start()
 
@@ -166,7 +166,7 @@ SELECT pg_backend_pid(), current_user, session_user,
 
 def _traces(dsn: Dsn) -> list[tuple[Any, ...]]:
     """What is left in each of the pool's sessions."""
-    connections = [psycopg2.connect(**dsn) for _ in range(_SIZE)]
+    connections = [psycopg2.connect(**dsn) for _unused in range(_SIZE)]
     # Transactions open at the same time are in different sessions.
     cursors = [connection.cursor() for connection in connections]
     found = []

@@ -231,7 +231,7 @@ def test_privilege_has_its_answer_and_its_remedy_settles_it(server: Server, scen
 def _settle(scene: Scene, result: dict[str, Any], most: int = 3) -> None:
     """Do what the remedies say until nothing is left; each must bring the repair a step nearer."""
     said: list[str] = []
-    for _ in range(most):
+    for _unused in range(most):
         (left,) = result["not_fixed"]
         assert left["remedy"] not in said, f"doing what it says did not help: {left['remedy']}"
         said.append(left["remedy"])
@@ -329,7 +329,7 @@ def test_stepping_never_sets_and_never_goes_back(scene: Scene, rights: str) -> N
                 handed_out.append(cursor.fetchone()[0])
         connection.close()
 
-    users = [threading.Thread(target=use) for _ in range(2)]
+    users = [threading.Thread(target=use) for _unused in range(2)]
     for user in users:
         user.start()
     try:

@@ -66,7 +66,7 @@ class Case:
     @property
     def reach(self) -> tuple[int, int]:
         limits = [COLUMN_TYPES[column.type_name] for column in self.columns]
-        return max(self.lowest, *(low for low, _ in limits)), min(self.highest, *(high for _, high in limits))
+        return max(self.lowest, *(low for low, _high in limits)), min(self.highest, *(high for _low, high in limits))
 
     def statements(self, name: str) -> list[str]:
         tables = [f"{name}_t{number}" for number in range(len(self.columns))]

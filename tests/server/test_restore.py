@@ -312,6 +312,29 @@ def test_a_table_that_others_refer_to_is_not_emptied_behind_their_back(bench: Be
         assert bench.contents(with_tables) == bench.contents("source")
 
 
+@newest
+@pytest.mark.parametrize("kind", ["custom", "sql"])
+def test_names_and_texts_in_another_encoding(bench: Bench, target: str, kind: str) -> None:
+    source = f"latin_{secrets.token_hex(4)}"
+    bench.sql("postgres", f"CREATE DATABASE {source} TEMPLATE template0 ENCODING 'LATIN1'")
+    try:
+        sql(
+            {**bench.server.dsn(source), "client_encoding": "UTF8"},
+            'CREATE TABLE "Größe" (t text); INSERT INTO "Größe" VALUES (\'äöü\')',
+        )
+        dump = bench.dump(kind, database=source)
+    finally:
+        _drop(bench, source)
+    read = {**bench.server.dsn(target), "client_encoding": "UTF8"}
+    assert bench.run(database=target, dump=dump, create=True)["restored"]
+    assert sql(read, """SELECT t, current_setting('server_encoding') FROM "Größe" """) == [("äöü", "LATIN1")]
+    assert "public.Größe" in bench.run(database=target, dump=dump, force=True)["msg"]
+    if kind == "custom":
+        result = bench.run(database=target, dump=dump, data_only=True, clean=True, tables=["Größe"])
+        assert result["restored"], result
+        assert sql(read, 'SELECT t FROM "Größe"') == [("äöü",)]
+
+
 NAMES = [
     'with "quotes"',
     "it's",

@@ -36,9 +36,35 @@ def _versions() -> tuple[list[int], list[str]]:
 VERSIONS, LEFT_OUT = _versions()
 
 
+# Minutes each, and hardly a difference between versions: unless versions are asked for, on the newest alone.
+_LONG = {
+    "test_concurrency.py",
+    "test_faults.py",
+    "test_pooling.py",
+    "test_properties.py",
+    "test_restore.py",
+    "test_restore_then_fix.py",
+    "test_security.py",
+}
+
+
 def pytest_report_header() -> list[str]:
     versions = f"PostgreSQL: {' '.join(map(str, VERSIONS))} (PGOPS_PG_VERSIONS chooses)"
     return [versions, *(f"left out: {reason}" for reason in LEFT_OUT)]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests to the newest version; ``make matrix`` runs them on all."""
+    if os.environ.get("PGOPS_PG_VERSIONS"):
+        return
+    left_out = [item for item in items if item.path.name in _LONG and _version(item) not in (None, max(VERSIONS))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _version(item: pytest.Item) -> int | None:
+    parameters = getattr(item, "callspec", None)
+    return parameters.params.get("server") if parameters else None
 
 
 @pytest.fixture(scope="session", params=VERSIONS, ids="pg{}".format)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -161,6 +162,7 @@ def _target_path() -> Path:
         spec = util.find_spec("ansible")
         assert spec is not None and spec.origin is not None
         package.mkdir(parents=True, exist_ok=True)
-        (package / "module_utils").symlink_to(Path(spec.origin).parent / "module_utils")
+        with contextlib.suppress(FileExistsError):
+            (package / "module_utils").symlink_to(Path(spec.origin).parent / "module_utils")
         (package / "__init__.py").write_text(f'__version__ = "{version}"\n__author__ = "Ansible, Inc."\n')
     return package.parent

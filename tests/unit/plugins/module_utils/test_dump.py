@@ -250,6 +250,21 @@ def test_versions(text: str, version: tuple[int, int], restrict: bool) -> None:
     assert _programs.knows_restrict(version) is restrict
 
 
+@pytest.mark.parametrize(
+    ("encoding", "codec"),
+    [("UTF8", "utf-8"), ("LATIN1", "iso8859-1"), ("LATIN9", "iso8859-15"), ("WIN1252", "cp1252"), ("EUC_JP", "euc_jp")]
+    + [
+        ("ISO_8859_5", "iso8859-5"),
+        ("KOI8R", "koi8-r"),
+        ("SQL_ASCII", "utf-8"),
+        ("", "utf-8"),
+        ("MULE_INTERNAL", "utf-8"),
+    ],
+)
+def test_encodings(encoding: str, codec: str) -> None:
+    assert _archive.codec_of(encoding) == codec
+
+
 def test_progress_in_words() -> None:
     assert [_progress.elapsed(seconds) for seconds in (5.9, 90, 3720)] == ["5s", "1m30s", "1h02m"]
     assert [_progress.size(count) for count in (7, 4_400, 5_600_000, 3_400_000_000)] == [
