@@ -358,6 +358,9 @@ class Session:
                     return []
                 names = [column[0] for column in cursor.description]
                 return [dict(zip(names, row)) for row in cursor.fetchall()]
+        except UnicodeEncodeError as error:
+            part = error.object[error.start : error.end]
+            raise DatabaseError(f'"{part}" cannot be written in the database\'s encoding', "22P05", False) from error
         except driver.Error as error:
             sqlstate = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
             lost = bool(self._connection.closed) or sqlstate is None or sqlstate.startswith(("08", "57P"))
