@@ -42,6 +42,9 @@ except ImportError:
 OLDEST_SERVER = 100000
 """``server_version_num`` of the oldest server supported: 10.0, the first with pg_sequence and identity columns."""
 
+SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+"""libpq's connection keywords whose values must never be shown (manual, 32.1.2)."""
+
 # libpq waits without end unless told otherwise; an audit of a fleet must get past a dead host.
 _CONNECT_TIMEOUT_SECONDS = 10
 

@@ -13,6 +13,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.validation import check_type_dict
 
+from ansible_collections.pgops.sequences.plugins.module_utils._connect import SECRETS
+
 
 class SequenceModule(AnsibleModule):
     """An AnsibleModule that also keeps passwords inside ``connect_params`` out of results, errors and logs.
@@ -32,4 +34,4 @@ def _secrets(connect_params: t.Any) -> set[str]:
     except (TypeError, ValueError):
         # Not a dictionary: the module will refuse it, and show it.
         return {str(connect_params)}
-    return {str(found[name]) for name in ("password", "sslpassword") if found.get(name)}
+    return {str(found[name]) for name in SECRETS if found.get(name)}

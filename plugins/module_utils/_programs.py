@@ -23,6 +23,8 @@ import subprocess
 import threading
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._connect import SECRETS
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -35,9 +37,6 @@ _FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
 
 # The first minor release of each major version whose psql knows \restrict (CVE-2025-8714).
 _KNOWS_RESTRICT = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
-
-SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
-"""Connection parameters of libpq (up to 18) that must never be shown."""
 
 
 class ProgramError(Exception):

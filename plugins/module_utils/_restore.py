@@ -41,7 +41,6 @@ from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._dump import DumpError
 from ansible_collections.pgops.sequences.plugins.module_utils._programs import (
-    SECRETS,
     Client,
     Program,
     ProgramError,
@@ -97,7 +96,6 @@ def run_restore(module: AnsibleModule) -> None:
         if _connect.driver is None:
             module.fail_json(msg=missing_required_lib("psycopg2"), exception=_connect.DRIVER_IMPORT_ERROR)
         target = _connect.target_of(module.params)
-        module.no_log_values.update(str(target.parameters[name]) for name in SECRETS if target.parameters.get(name))
         progress = Progress(
             module.params["progress_file"], functools.partial(remove_values, no_log_strings=module.no_log_values)
         )

@@ -220,16 +220,15 @@ tool_version:
   sample: '16.4'
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import connection_arguments
+from ansible_collections.pgops.sequences.plugins.module_utils._module import SequenceModule
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import run_restore
 from ansible_collections.pgops.sequences.plugins.module_utils._restore_plan import restore_arguments
 
 
 def main() -> None:
     run_restore(
-        AnsibleModule(
+        SequenceModule(
             argument_spec={**connection_arguments(), **restore_arguments()},
             mutually_exclusive=[("dump", "command")],
             required_one_of=[("dump", "command")],

@@ -782,9 +782,13 @@ def test_whatever_is_killed_nothing_is_left_and_a_rerun_works(slow: Bench, empty
                 "pg_restore": str(options["dump"]),
                 "module": f"PGOPS_RUN={empty}",
             }
-            for pid, text in _processes(marks[victim]):
-                if text.split("\0")[0].endswith(victim if victim != "module" else "python"):
-                    os.kill(pid, signal.SIGKILL)
+            program = "python" if victim == "module" else victim
+            processes = [
+                pid for pid, text in _processes(marks[victim]) if Path(text.split("\0")[0]).name.startswith(program)
+            ]
+            assert processes
+            for pid in processes:
+                os.kill(pid, signal.SIGKILL)
     assert results[0]["failed"], results
     _await(lambda: not slow.sql("postgres", "SELECT 1 FROM pg_stat_activity WHERE datname = %s", empty))
     assert slow.contents(empty) == {}

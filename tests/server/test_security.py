@@ -340,7 +340,7 @@ def test_code_that_the_planner_would_fold_is_not_run(server: Server, traps: Trap
 
 @pytest.mark.parametrize(("name", "options"), _EVERY_WAY[:2], ids=["info", "lock_tables"])
 def test_view_that_takes_a_table_s_name_meanwhile_is_not_read(traps: Traps, name: str, options: dict[str, Any]) -> None:
-    if not sql(traps.database, "SELECT FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'"):
+    if not sql(traps.database, "SELECT 1 FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'"):
         pytest.skip("this server has no restrict_nonsystem_relation_kind")
     traps.lay("CREATE TABLE evil.t (id serial PRIMARY KEY); INSERT INTO evil.t VALUES (50)")
     traps.lay("ALTER SEQUENCE evil.t_id_seq OWNED BY NONE")
