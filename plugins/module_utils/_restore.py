@@ -121,7 +121,7 @@ class Result:
     changed: bool = False
     restored: bool = False
     database: str = ""
-    database_exists: bool = False
+    database_exists: bool | None = None
     created: bool = False
     format: str | None = None
     dump_version: str | None = None

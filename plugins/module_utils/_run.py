@@ -20,6 +20,14 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
+def _warn_if_nothing(module: AnsibleModule, databases: list[_audit.Database]) -> None:
+    """A glob that fits nothing is no error, but a watch that watches nothing should not pass for one that does."""
+    chosen = [name for name in ("databases", "schemas", "tables", "sequences") if module.params[name]]
+    if chosen and not any(database.findings or database.error for database in databases):
+        where = ", ".join(f'"{database.name}"' for database in databases[:5]) or "no database"
+        module.warn(f"no sequence was looked at: nothing in {where} fits {', '.join(chosen)}")
+
+
 def run_info(module: AnsibleModule) -> None:
     """Audit and exit; fails for bad options or a login database that cannot be entered, never for a finding."""
     databases = _enter(module)
@@ -29,6 +37,7 @@ def run_info(module: AnsibleModule) -> None:
         database.leave()
         if database.error:
             module.warn(database.error)
+    _warn_if_nothing(module, databases)
     module.exit_json(changed=False, **_report.audit_result(databases, module.params["show_all"]))
 
 
@@ -54,6 +63,7 @@ def run_fix(module: AnsibleModule) -> None:
             unfixed += left
             _warn_structural(module, database)
         database.leave()
+    _warn_if_nothing(module, databases)
     result = {
         "changed": bool(changes),
         "changes": [_report.change_result(change) for change in changes],

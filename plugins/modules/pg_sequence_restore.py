@@ -182,7 +182,9 @@ database:
   type: str
   returned: always
 database_exists:
-  description: Whether the database exists now, and can be audited. False in check mode before the database is created.
+  description:
+    - Whether the database exists now, and can be audited. False in check mode before the database is created; null where the run
+      ended before it looked.
   type: bool
   returned: always
 created:

@@ -84,6 +84,13 @@ def test_app_and_table_choose_what_is_repaired(shop: dict[str, str]) -> None:
     assert next_values(shop) == REPAIRED
 
 
+@pytest.mark.parametrize("more", [{"app": "custommers"}, {"tables": ["no_*"]}, {"databases": ["no_such_*"]}], ids=str)
+def test_selection_that_fits_nothing_is_not_passed_over(shop: dict[str, str], more: dict[str, Any]) -> None:
+    done = run_playbook("pgops.sequences.fix", variables(shop, **more))
+    assert done.returncode == 0 and "no sequence was looked at" in done.stdout + done.stderr, done.stdout
+    assert next_values(shop) == BEHIND
+
+
 def test_fix_repairs_what_it_can_and_then_fails(shop: dict[str, str]) -> None:
     sql(shop, "CREATE SEQUENCE small MAXVALUE 5; ALTER TABLE empty ALTER id SET DEFAULT nextval('small')")
     sql(shop, "INSERT INTO empty VALUES (5)")
