@@ -40,6 +40,7 @@ VERSIONS, LEFT_OUT = _versions()
 _LONG = {
     "test_concurrency.py",
     "test_faults.py",
+    "test_playbooks.py",
     "test_pooling.py",
     "test_properties.py",
     "test_restore.py",
