@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -102,12 +103,10 @@ class Database:
 
     def look(self) -> None:
         """Observe and judge everything that was discovered."""
-        try:
+        # A server that has no room for more connections is read by those there are.
+        with contextlib.suppress(ConnectError):
             while len(self._sessions) < self._options.jobs:
                 self._sessions.append(self._connect())
-        except ConnectError as error:
-            self.error = str(error)
-            return
         self.findings = self._judged(self._discovered)
         vanished = {oid for oid, finding in self.findings.items() if any(x.vanished for x in finding.verdict.troubles)}
         if vanished:

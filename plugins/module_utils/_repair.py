@@ -162,7 +162,13 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
         due = [oid for oid in moves if not options.policy.realign or oid not in changes]
     if changes or troubles:
         database.look_again()
+    # What stood in the way of a move that nobody needs any more, because somebody else made it, is no trouble.
+    troubles = {oid: trouble for oid, trouble in troubles.items() if _is_due(database.findings.get(oid), options)}
     return list(changes.values()), _unfixed(database, refused, troubles)
+
+
+def _is_due(finding: Finding | None, options: Options) -> bool:
+    return finding is not None and _judge.plan(finding.observation, finding.verdict, options.policy) is not None
 
 
 def _move(
@@ -215,7 +221,7 @@ def _move_locked(database: Database, finding: Finding, options: Options) -> Chan
             if not isinstance(step, _judge.Move) or step.method != _judge.LOCKED:
                 raise _NothingToDo
             change = _change(locked, step.method, step.after, step.next_value)
-            run(_setval(sequence, step.after, f"{sequence.oid}::regclass"))
+            run(_setval(step.after, f"{sequence.oid}::regclass"))
     except _NothingToDo:
         return None
     return change
@@ -282,7 +288,7 @@ def _change(finding: Finding, method: str, after: State, next_value: int) -> Cha
     sequence = finding.sequence
     name = f"{quote_literal(sequence.sql_name)}::regclass"
     statement = (
-        f"ALTER SEQUENCE {sequence.sql_name} CACHE {sequence.cache_size}; {_setval(sequence, after, name)};"
+        f"ALTER SEQUENCE {sequence.sql_name} CACHE {sequence.cache_size}; {_setval(after, name)};"
         if method == _judge.LOCKED
         else f"{_steps(sequence, next_value, name)};"
     )
@@ -290,7 +296,7 @@ def _change(finding: Finding, method: str, after: State, next_value: int) -> Cha
     return Change(finding.database, sequence, reasons, method, state, after, statement)
 
 
-def _setval(_sequence: Sequence, after: State, regclass: str) -> str:
+def _setval(after: State, regclass: str) -> str:
     return f"SELECT pg_catalog.setval({regclass}, {after.last_value}, {str(after.is_called).lower()})"
 
 

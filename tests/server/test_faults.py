@@ -384,6 +384,16 @@ def test_column_that_came_meanwhile_counts_for_realign(database: Dsn, start: Sta
     sql(database, "INSERT INTO another DEFAULT VALUES")
 
 
+def test_sequence_that_somebody_else_repaired_meanwhile_is_not_reported(database: Dsn, start: Start) -> None:
+    _create(database, "t")
+    with _holding(database, "SELECT nextval('t_id_seq')") as cursor:
+        run = start(lock_timeout=2, retries=1)
+        run.wait_for(_WAITS)
+        cursor.execute("SELECT setval('t_id_seq', 900)")
+        result = run.result()
+    assert (result["failed"], result["changes"], result["not_fixed"]) == (False, [], [])
+
+
 def test_migration_is_not_the_victim_of_a_deadlock_with_the_audit(database: Dsn, start: Start) -> None:
     _create(database, "a", "m", "z")
     connections = [psycopg2.connect(**database) for _unused in range(2)]

@@ -158,11 +158,15 @@ def _target_path() -> Path:
     """Return an import path with what Ansible sends to a managed host of itself: ``ansible.module_utils``."""
     version = metadata.version("ansible-core")
     package = CACHE / f"target-{version}" / "ansible"
-    if not (package / "__init__.py").exists():
-        spec = util.find_spec("ansible")
-        assert spec is not None and spec.origin is not None
+    spec = util.find_spec("ansible")
+    assert spec is not None and spec.origin is not None
+    source, link = Path(spec.origin).parent / "module_utils", package / "module_utils"
+    # The environment it was made from may be gone.
+    if not (package / "__init__.py").exists() or link.resolve() != source.resolve():
         package.mkdir(parents=True, exist_ok=True)
+        if link.is_symlink() and link.resolve() != source.resolve():
+            link.unlink(missing_ok=True)
         with contextlib.suppress(FileExistsError):
-            (package / "module_utils").symlink_to(Path(spec.origin).parent / "module_utils")
+            link.symlink_to(source)
         (package / "__init__.py").write_text(f'__version__ = "{version}"\n__author__ = "Ansible, Inc."\n')
     return package.parent
