@@ -112,7 +112,9 @@ def tested(server: int, tests: list[str], python: Path | None = None) -> dict[st
     with tempfile.TemporaryDirectory(prefix="pgops-matrix-") as scratch:
         report = Path(scratch, "report.xml")
         command = [sys.executable, "-m", "pytest", "-p", "matrix", "-q", "--tb=short", f"--junitxml={report}", *tests]
-        done = subprocess.run(command, cwd=_ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=_ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False
+        )
         if done.returncode not in (0, 1) or not report.exists():
             raise RuntimeError(f"pytest ended with code {done.returncode}:\n{done.stdout}{done.stderr}")
         suite = next(ElementTree.parse(report).iter("testsuite"))

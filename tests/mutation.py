@@ -49,7 +49,7 @@ MUTATIONS = [
     Mutation("reach: float as bigint", "_model.py", "Reach(-(2**53), 2**53)", "Reach(-(2**63), 2**63 - 1)"),
     Mutation("reach: scale ignored", "_model.py", "precision - scale)", "precision)"),
     Mutation("reach: negative scale taken", "_model.py", "if scale < 0:", "if scale < -2000:"),
-    Mutation("reach: casts ignored", "_model.py", "*map(_cast_limits, column.casts)]", "]"),
+    Mutation("reach: casts ignored", "_model.py", "*map(_cast_limits, casts)]", "]"),
     Mutation("reach: cut by transformed columns", "_model.py", "    if column.transformed:\n", "    if False:\n"),
     Mutation("column: transformed default compared", "_model.py", "return not column.transformed and", "return"),
     Mutation("behind: equal is not behind", "_judge.py", "return value > found if", "return value >= found if"),

@@ -4,26 +4,36 @@
 
 # This module util is PRIVATE to the collection: it can change at any time.
 
-"""One database's way through discover, observe and judge, and several databases side by side."""
+"""One database's way through discover, observe and judge, a chunk of its sequences at a time."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _discover, _judge, _observe
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import ConnectError, DatabaseError, Session
+from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
+    ConnectError,
+    DatabaseError,
+    Session,
+    Sessions,
+)
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Sequence as List
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row, Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Reader, Target
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence
 
+T = t.TypeVar("T")
 
-@dataclasses.dataclass(frozen=True)
-class Finding:
+# Bounds what is held of sequences that are worth no word; larger ones save nothing.
+_CHUNK = 500
+# Below this a second thread costs more than it saves.
+_SMALLEST_CHUNK = 200
+
+
+class Finding(t.NamedTuple):
     """A sequence of a database, as it was found and judged."""
 
     database: str
@@ -35,10 +45,14 @@ class Finding:
         """The sequence's definition."""
         return self.observation.sequence
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Schema and name, which results are in the order of."""
+        return self.sequence.schema, self.sequence.name
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What an audit looks at, what it may cost and from when on it warns."""
+
+class Options(t.NamedTuple):
+    """What an audit looks at, what it may cost, from when on it warns, and what it keeps."""
 
     selection: _discover.Selection
     limits: _observe.Limits
@@ -46,6 +60,7 @@ class Options:
     lock_timeout: float
     statement_timeout: float
     jobs: int
+    show_all: bool
 
     @classmethod
     def of(cls, params: Mapping[str, t.Any]) -> Options:
@@ -57,6 +72,7 @@ class Options:
             lock_timeout=params["lock_timeout"],
             statement_timeout=params["statement_timeout"],
             jobs=params["jobs"],
+            show_all=params["show_all"],
         )
 
 
@@ -67,8 +83,12 @@ class Database:
     :ivar error: why it could not be entered or read, or None
     :ivar server_version: such as ``16.4``; None before it was entered
     :ivar in_recovery: whether the server is a hot standby; None before it was entered
-    :ivar findings: what was found, by the sequences' oids
+    :ivar sessions: connections to it, once it was entered
+    :ivar findings: what was found that is worth a word, by the sequences' oids
+    :ivar quiet: the status of each other sequence that was found, by its oid
     """
+
+    sessions: Sessions
 
     def __init__(self, name: str, target: Target, options: Options) -> None:
         self.name = name
@@ -76,65 +96,103 @@ class Database:
         self.server_version: str | None = None
         self.in_recovery: bool | None = None
         self.findings: dict[int, Finding] = {}
+        self.quiet: dict[int, str] = {}
         self.unmatched: frozenset[tuple[str, str]] = frozenset()
         self._target = target
         self._options = options
-        self._sessions: list[Session] = []
-        self._discovered: tuple[Sequence, ...] = ()
+        self._choice: _discover.Choice | None = None
 
     @property
     def session(self) -> Session:
         """The first of its sessions."""
-        return self._sessions[0]
+        return self.sessions.first
 
-    def enter(self) -> None:
-        """Connect and discover; on failure :attr:`error` says why."""
+    @property
+    def read_only(self) -> bool:
+        """Whether its transactions are read-only unless they say otherwise."""
+        return self.session.read_only
+
+    def enter(self, session: Session | None = None) -> None:
+        """Connect and find what is selected, unless that was done; on failure :attr:`error` says why.
+
+        :arg session: an open session with this database, to be used instead of a new one
+        """
+        if self._choice or self.error:
+            return
         try:
-            session = self._connect()
-            self._sessions.append(session)
-            self.server_version, self.in_recovery = session.version, session.in_recovery
-            found = _discover.discover(session, self._options.selection)
+            self.sessions = Sessions(self._connect, session)
+            self.server_version, self.in_recovery = self.session.version, self.session.in_recovery
+            self._choice = self._choose()
+            self.unmatched = self._choice.unmatched
         except ConnectError as error:
             self.error = str(error)
         except DatabaseError as error:
             self.error = f'database "{self.name}" could not be read: {error}'
-        else:
-            self._discovered, self.unmatched = found.sequences, found.unmatched
 
-    def look(self) -> None:
-        """Observe and judge everything that was discovered."""
-        # A server that has no room for more connections is read by those there are.
-        with contextlib.suppress(ConnectError):
-            while len(self._sessions) < self._options.jobs:
-                self._sessions.append(self._connect())
-        self.findings = self._judged(self._discovered)
-        vanished = {oid for oid, finding in self.findings.items() if any(x.vanished for x in finding.verdict.troubles)}
-        if vanished:
+    def look(self, work: Callable[[list[Finding]], Iterable[tuple[Finding, bool]]] | None = None) -> None:
+        """Describe, observe and judge everything that is selected.
+
+        :arg work: what to do with the findings of each chunk, perhaps of several at the same time; returns each as it
+            stands then, and whether it is to be kept even if it is healthy
+        """
+        choice = self._chosen()
+        self.sessions.grow(self._options.jobs)
+        threads = len(self.sessions.all) + 1
+        size = min(_CHUNK, max(_SMALLEST_CHUNK, -(-len(choice.sequences) // threads)))
+        chunks = [choice.sequences[place : place + size] for place in range(0, len(choice.sequences), size)]
+
+        def look_at(oids: List[int]) -> set[int]:
+            if self.error:
+                return set()
+            try:
+                findings = self._judged(self._describe(choice, oids))
+                for finding, keep in work(findings) if work else ((finding, False) for finding in findings):
+                    self._store(finding, keep)
+            except DatabaseError as error:
+                self.error = f'database "{self.name}" could not be read: {error}'
+                return set()
+            return {f.sequence.oid for f in findings if any(trouble.vanished for trouble in f.verdict.troubles)}
+
+        vanished = set().union(*self.sessions.map(look_at, chunks))
+        if vanished and not self.error:
             self.look_again(vanished)
 
-    def look_again(self, oids: Collection[int] | None = None) -> None:
-        """Discover, observe and judge anew; sequences that are gone leave the findings.
-
-        :arg oids: the sequences meant; None for all
-        """
+    def look_again(self, oids: Collection[int]) -> None:
+        """Choose, describe, observe and judge some sequences anew; those that are gone leave the findings."""
         try:
-            found = _discover.discover(self.session, self._options.selection)
-        except DatabaseError as error:
+            self._choice = choice = self._choose()
+            findings = self._judged(self._describe(choice, [oid for oid in choice.sequences if oid in oids]))
+        except (DatabaseError, _discover.SelectionError) as error:
             self.error = f'database "{self.name}" could not be read again: {error}'
             return
-        sequences = [sequence for sequence in found.sequences if oids is None or sequence.oid in oids]
-        for oid in list(self.findings) if oids is None else oids:
+        for oid in oids:
             self.findings.pop(oid, None)
-        self.findings.update(self._judged(sequences))
+            self.quiet.pop(oid, None)
+        for finding in findings:
+            self._store(finding, keep=True)
 
-    def same(self, sequence: Sequence, run: t.Callable[..., list[Row]]) -> bool:
+    def altered(self, sequences: Iterable[Sequence]) -> set[int]:
+        """The oids of those of some sequences that are no longer what they were, the columns they feed included.
+
+        :raises DatabaseError: a catalog could not be read
+        """
+        known = {sequence.oid: sequence for sequence in sequences}
+        found = self._describe(self._chosen(), list(known))
+        return set(known) - {sequence.oid for sequence in found if sequence == known[sequence.oid]}
+
+    def rebound(self, oids: Iterable[int]) -> set[int]:
+        """The oids of those of some sequences that other columns bind to late, or through a domain, than before."""
+        before = self._chosen().feeds
+        try:
+            self._choice = self._choose()
+        except (DatabaseError, _discover.SelectionError) as error:
+            self.error = f'database "{self.name}" could not be read again: {error}'
+            return set()
+        return {oid for oid in oids if self._choice.feeds.get(oid) != before.get(oid)}
+
+    def same(self, sequence: Sequence, reader: Reader) -> bool:
         """Whether inside an open transaction a sequence is still what was discovered, with the same columns."""
-        reader = self.session.reader(run)
         return _discover.rediscover(reader, self._options.selection, sequence.oid) == sequence
-
-    def check_again(self, oids: Collection[int]) -> None:
-        """Observe and judge some sequences anew, by the columns known."""
-        self.findings.update(self._judged([self.findings[oid].sequence for oid in self.findings if oid in oids]))
 
     def finding(self, observation: Observation) -> Finding:
         """Judge an observation of one of this database's sequences."""
@@ -142,44 +200,81 @@ class Database:
 
     def leave(self) -> None:
         """End its sessions; they come back by themselves when needed again."""
-        for session in self._sessions:
-            session.close()
+        if hasattr(self, "sessions"):
+            self.sessions.close()
+
+    def _choose(self) -> _discover.Choice:
+        return _tried_twice(lambda: _discover.choose(self.session, self._options.selection))
+
+    def _describe(self, choice: _discover.Choice, oids: List[int]) -> list[Sequence]:
+        return _tried_twice(lambda: _discover.describe(self.sessions, self._options.selection, choice, oids))
+
+    def _chosen(self) -> _discover.Choice:
+        if self._choice is None:
+            raise AssertionError(f"{self.name} was not entered")
+        return self._choice
 
     def _connect(self) -> Session:
         return Session(self._target, self.name, self._options.lock_timeout, self._options.statement_timeout)
 
-    def _judged(self, sequences: Iterable[Sequence]) -> dict[int, Finding]:
-        observations = _observe.observe(self._sessions, sequences, self._options.limits)
-        return {observation.sequence.oid: self.finding(observation) for observation in observations}
+    def _judged(self, sequences: List[Sequence]) -> list[Finding]:
+        return [self.finding(seen) for seen in _observe.observe(self.sessions, sequences, self._options.limits)]
+
+    def _store(self, finding: Finding, keep: bool) -> None:
+        status = finding.verdict.status
+        if keep or self._options.show_all or status not in _judge.QUIET:
+            self.findings[finding.sequence.oid] = finding
+        else:
+            self.quiet[finding.sequence.oid] = status
+
+
+def _tried_twice(read: Callable[[], T]) -> T:
+    """Read catalogs once more where the connection was cut meanwhile: everything depends on them."""
+    try:
+        return read()
+    except DatabaseError as error:
+        if not error.connection_lost:
+            raise
+    return read()
 
 
 def enter_all(target: Target, login_database: str, patterns: list[str] | None, options: Options) -> list[Database]:
-    """Find the databases asked for, enter each and discover its sequences.
+    """Find the databases asked for and refuse a selection that cannot be meant.
+
+    All of them are entered here only where the selection names something, which has to be somewhere before anything
+    is changed anywhere; otherwise each costs one connection, when its turn comes.
 
     :arg target: where and as whom
     :arg login_database: the database to connect to first
     :arg patterns: the option ``databases``; None: the login database alone
     :arg options: the audit's options
-    :returns: one for each database asked for, also those that could not be entered
+    :returns: one for each database asked for, also those that cannot be entered
     :raises ConnectError: the login database could not be entered
     :raises SelectionError: a name in the selection fits nothing anywhere
     """
-    if patterns is None:
-        names = [login_database]
-    else:
-        with Session(target, login_database, options.lock_timeout, options.statement_timeout) as session:
-            try:
-                names = _discover.databases(session, patterns)
-            except DatabaseError as error:
-                raise ConnectError(f"cannot list the databases at {target.address}: {error}") from error
+    session = Session(target, login_database, options.lock_timeout, options.statement_timeout)
+    names = [login_database]
+    if patterns is not None:
+        try:
+            names = _discover.databases(session, patterns)
+        except DatabaseError as error:
+            session.close()
+            raise ConnectError(f"cannot list the databases at {target.address}: {error}") from error
     found = [Database(name, target, options) for name in names]
+    if login_database not in names:
+        session.close()
+    named = _discover.names_something(options.selection)
     for database in found:
-        database.enter()
-        if database.error and database.name == login_database:
-            raise ConnectError(database.error)
-        if len(found) > 1:
+        if database.name == login_database:
+            database.enter(session)
+            if database.error:
+                raise ConnectError(database.error)
+        elif named:
+            database.enter()
+        if named and len(found) > 1:
             database.leave()
-    _refuse_unmatched(found)
+    if named:
+        _refuse_unmatched(found)
     return found
 
 

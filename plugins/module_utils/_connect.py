@@ -13,13 +13,13 @@ transaction-pooling proxy nothing is left behind in a server connection that oth
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import queue
 import re
 import traceback
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     Row = dict[str, t.Any]
 
@@ -45,6 +45,12 @@ OLDEST_SERVER = 100000
 SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 """libpq's connection keywords whose values must never be shown (manual, 32.1.2)."""
 
+_SEPARATE_TIMERS = 130000
+"""From here on statement_timeout holds for each statement of a message (manual, statement_timeout), not for all of it."""
+
+# As BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET TRANSACTION, without BEGIN, would set it for the session.
+_READ_ONLY = "SET LOCAL transaction_isolation = 'read committed';\nSET LOCAL transaction_read_only = on;\n"
+
 # libpq waits without end unless told otherwise; an audit of a fleet must get past a dead host.
 _CONNECT_TIMEOUT_SECONDS = 10
 
@@ -66,8 +72,7 @@ class DatabaseError(Exception):
         self.connection_lost = connection_lost
 
 
-@dataclasses.dataclass(frozen=True)
-class Target:
+class Target(t.NamedTuple):
     """Where to connect to and as whom.
 
     :ivar parameters: libpq's connection keywords, without ``dbname``
@@ -150,29 +155,47 @@ _HINTS = (
 
 
 class Reader(t.Protocol):
-    """What reading catalogs needs: a session, or a transaction of one.
+    """What reading needs: a session, one of several, or a transaction of one."""
 
-    :ivar database: the database's name
-    :ivar role: the role whose privileges hold
-    :ivar version_number: ``server_version_num``
-    """
+    @property
+    def database(self) -> str:
+        """The database's name."""
 
-    database: str
-    role: str
-    version_number: int
+    @property
+    def role(self) -> str:
+        """The role whose privileges hold."""
 
-    def query(self, statement: str, parameters: Mapping[str, t.Any] | None = None) -> list[Row]:
+    @property
+    def version_number(self) -> int:
+        """The server's ``server_version_num``."""
+
+    @property
+    def lock_timeout(self) -> float:
+        """Seconds a statement waits for a lock."""
+
+    def query(
+        self,
+        statement: str,
+        parameters: Mapping[str, t.Any] | None = None,
+        *,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> list[Row]:
         """Run a statement and return its rows."""
 
 
-@dataclasses.dataclass
-class Transaction:
-    """An open transaction of a session, as a :class:`Reader`."""
+class Transaction(t.NamedTuple):
+    """An open transaction of a session, as a :class:`Reader`; settings last until its end."""
 
     database: str
     role: str
     version_number: int
-    query: t.Callable[..., list[Row]]
+    lock_timeout: float
+    run: t.Callable[..., list[Row]]
+
+    def query(self, statement: str, parameters: Mapping[str, t.Any] | None = None, **_unused: t.Any) -> list[Row]:
+        """Run a statement in the transaction, under the timeouts and settings it has."""
+        return self.run(statement, parameters)
 
 
 class Session:
@@ -194,6 +217,7 @@ class Session:
         self.lock_timeout = lock_timeout
         self.statement_timeout = statement_timeout
         self._lost: str | None = None
+        self.version_number = 0
         self._begins_alone = False
         self._open()
 
@@ -216,7 +240,7 @@ class Session:
         except DatabaseError as error:
             self.close()
             raise self._connect_error(str(error)) from error
-        self.version_number: int = facts["version_number"]
+        self.version_number = facts["version_number"]
         self.version: str = facts["version"].split(" ")[0]
         self.in_recovery: bool = facts["in_recovery"]
         # Version 10 starts the statement's timer with the whole message, before SET LOCAL can have said how long.
@@ -262,33 +286,51 @@ class Session:
         self.close()
 
     def query(
-        self, statement: str, parameters: Mapping[str, t.Any] | None = None, lock_timeout: float | None = None
+        self,
+        statement: str,
+        parameters: Mapping[str, t.Any] | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> list[Row]:
         """Run one reading statement in a read-only transaction of its own.
 
         :arg statement: SQL; per cent signs are doubled only where parameters are given
         :arg parameters: values for ``%(name)s`` in the statement
         :arg lock_timeout: seconds to wait for a lock; None: the session's
+        :arg settings: more settings for this statement, by name
         :returns: the rows, as dictionaries
         :raises DatabaseError: the statement failed; nothing is left open
         """
-        with self.transaction("READ ONLY", lock_timeout) as run:
-            return run(statement, parameters)
+        if self.version_number < _SEPARATE_TIMERS:
+            with self.transaction("READ ONLY", lock_timeout, settings=settings) as run:
+                return run(statement, parameters)
+        # Statements sent as one message are one transaction (manual, 53.2.2.1): a single round trip.
+        self._reopen()
+        begin = self._settings(lock_timeout or self.lock_timeout, self.statement_timeout, settings)
+        begin = f"{_READ_ONLY}{begin}"
+        return self._execute((begin.replace("%", "%%") if parameters else begin) + statement, parameters)
 
     @contextlib.contextmanager
     def transaction(
-        self, access: str = "READ WRITE", lock_timeout: float | None = None, statement_timeout: float | None = None
+        self,
+        access: str = "READ WRITE",
+        lock_timeout: float | None = None,
+        statement_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> Iterator[t.Callable[..., list[Row]]]:
         """A transaction: committed at the end of the block, rolled back if anything in it raises.
 
         :arg access: ``READ ONLY`` or ``READ WRITE``
         :arg lock_timeout: seconds a statement may wait for a lock; None: the session's
         :arg statement_timeout: seconds a statement may take; None: the session's
+        :arg settings: more settings for its statements, by name
         :returns: a callable as :meth:`query`, for use inside the block
         :raises DatabaseError: a statement, or the commit, failed
         """
         # Sent together with the first statement: no round trip of its own.
-        pending = [self._begin(access, lock_timeout or self.lock_timeout, statement_timeout or self.statement_timeout)]
+        begin = f"BEGIN ISOLATION LEVEL READ COMMITTED {access};\n"
+        timeouts = (lock_timeout or self.lock_timeout, statement_timeout or self.statement_timeout)
+        pending = [begin + self._settings(*timeouts, settings)]
 
         def run(statement: str, parameters: Mapping[str, t.Any] | None = None) -> list[Row]:
             if pending:
@@ -311,7 +353,7 @@ class Session:
 
     def reader(self, run: t.Callable[..., list[Row]]) -> Transaction:
         """An open transaction of this session as a :class:`Reader`."""
-        return Transaction(self.database, self.role, self.version_number, run)
+        return Transaction(self.database, self.role, self.version_number, self.lock_timeout, run)
 
     def _reopen(self) -> None:
         """Connect again after the connection was closed or cut; once it cannot, later calls fail without trying."""
@@ -325,7 +367,7 @@ class Session:
                 self._lost = str(error)
         raise DatabaseError(self._lost, None, True)
 
-    def _begin(self, access: str, lock_timeout: float, statement_timeout: float) -> str:
+    def _settings(self, lock_timeout: float, statement_timeout: float, more: Mapping[str, str] | None) -> str:
         settings = {
             "lock_timeout": str(max(1, round(lock_timeout * 1000))),
             "statement_timeout": str(max(1, round(statement_timeout * 1000))),
@@ -337,18 +379,19 @@ class Session:
             "extra_float_digits": "3",
             # Otherwise the planner evaluates CHECK constraints of partitions and children, with our rights.
             "constraint_exclusion": "off",
+            # Workers would take processors from those the server is there for.
+            "max_parallel_workers_per_gather": "0",
+            **(more or {}),
         }
         if getattr(self, "_restricts", False):
             # Should a view take a table's name after we looked, reading it is an error (CVE-2024-7348, as in pg_dump).
             settings["restrict_nonsystem_relation_kind"] = "'view, foreign-table'"
-        if getattr(self, "version_number", 0) >= 110000:
+        if self.version_number >= 110000:
             # Compiling the catalog queries costs more than it saves (facts: 8 s for 10,000 tables on 15).
             settings["jit"] = "off"
         if self.target.session_role:
             settings["role"] = quote_identifier(self.target.session_role)
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED {access};\n" + "".join(
-            f"SET LOCAL {name} = {value};\n" for name, value in settings.items()
-        )
+        return "".join(f"SET LOCAL {name} = {value};\n" for name, value in settings.items())
 
     def _execute(self, statement: str, parameters: Mapping[str, t.Any] | None = None) -> list[Row]:
         try:
@@ -375,3 +418,66 @@ class Session:
         if driver.__name__ == "psycopg":
             return driver.ClientCursor(self._connection)
         return self._connection.cursor()
+
+
+class Sessions:
+    """Sessions with one database that several threads read through, each borrowing one for a statement.
+
+    As a :class:`Reader` they stand for the first of them.
+    """
+
+    def __init__(self, connect: t.Callable[[], Session], first: Session | None = None) -> None:
+        """Connect once.
+
+        :arg connect: makes a session
+        :arg first: an open session to begin with, instead of a new one
+        :raises ConnectError: no session could be had
+        """
+        self._connect = connect
+        self.first = first or connect()
+        self.all = [self.first]
+        self._free: queue.LifoQueue[Session] = queue.LifoQueue()
+        self._free.put(self.first)
+        self.database, self.role = self.first.database, self.first.role
+        self.version_number, self.lock_timeout = self.first.version_number, self.first.lock_timeout
+
+    def grow(self, size: int) -> None:
+        """Have up to this many; a server without room for more is read by those there are."""
+        with contextlib.suppress(ConnectError):
+            while len(self.all) < size:
+                session = self._connect()
+                self.all.append(session)
+                self._free.put(session)
+
+    def close(self) -> None:
+        """End them all; they come back by themselves when needed again."""
+        for session in self.all:
+            session.close()
+
+    @contextlib.contextmanager
+    def borrow(self) -> Iterator[Session]:
+        """Have a session for oneself until the end of the block."""
+        session = self._free.get()
+        try:
+            yield session
+        finally:
+            self._free.put(session)
+
+    def query(self, *args: t.Any, **more: t.Any) -> list[Row]:
+        """As :meth:`Session.query`, in the next session that is free."""
+        with self.borrow() as session:
+            return session.query(*args, **more)
+
+    def map(self, work: t.Callable[[t.Any], t.Any], items: Iterable[t.Any]) -> Iterator[t.Any]:
+        """Work on items at the same time, with one thread more than sessions: one thinks while the others wait.
+
+        :returns: what ``work`` returned, in the items' order
+        """
+        items = list(items)
+        if len(items) < 2:
+            return iter([work(item) for item in items])
+        # Most databases are small: they need not wait for this import.
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(len(self.all) + 1) as pool:
+            return iter(list(pool.map(work, items)))

@@ -12,7 +12,6 @@ shown by ``pg_get_expr(..., 0)``: with the table's oid it waits for an ACCESS EX
 
 from __future__ import annotations
 
-import dataclasses
 import fnmatch
 import re
 import typing as t
@@ -20,10 +19,19 @@ import typing as t
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from collections.abc import Sequence as List
 
     from ansible_collections.pgops.sequences.plugins.module_utils._connect import Reader, Row, Session
+
+_NAMES = """
+SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
+       c.oid IN (SELECT e.objid FROM pg_depend e
+                 WHERE e.classid = 'pg_class'::regclass AND e.deptype = 'e') AS of_extension
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND NOT pg_is_other_temp_schema(n.oid) AND {narrowed}
+"""
 
 _SEQUENCES = """
 SELECT s.seqrelid::bigint AS oid,
@@ -38,132 +46,185 @@ SELECT s.seqrelid::bigint AS oid,
        s.seqcache AS cache_size,
        s.seqcycle AS cycle,
        c.relpersistence = 'u' AS unlogged,
+       n.nspname = 'information_schema' OR left(n.nspname::text, 3) = 'pg_' AS system,
        pg_get_userbyid(c.relowner)::text AS owner,
        pg_has_role(c.relowner, 'USAGE') AS owned,
        coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS schema_usage,
        coalesce(has_sequence_privilege(c.oid, 'SELECT'), false) AS can_select,
        coalesce(has_sequence_privilege(c.oid, 'USAGE'), false) AS can_use,
-       coalesce(has_sequence_privilege(c.oid, 'UPDATE'), false) AS can_update,
-       EXISTS (SELECT FROM pg_depend e
-               WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e') AS of_extension,
-       n.nspname = 'information_schema' OR left(n.nspname::text, 3) = 'pg_' AS system
+       coalesce(has_sequence_privilege(c.oid, 'UPDATE'), false) AS can_update
 FROM pg_sequence s
 JOIN pg_class c ON c.oid = s.seqrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT pg_is_other_temp_schema(n.oid)
-ORDER BY n.nspname, c.relname
+WHERE s.seqrelid = ANY (%(sequences)s::oid[])
 """
 
-# A sequence feeds a column because it is owned by it (serial: 'a', identity: 'i'), or because the default of the
-# column, or of the column's domain, calls nextval (oid 1574) on it. nextval('name'::text) leaves no dependency:
-# there the name stands in the expression, cast by regclass(text) (oid 1079). Both oids are fixed in pg_proc.dat.
+# A sequence feeds a column because it is owned by it (serial: 'a', identity: 'i'), or because the column's default
+# calls nextval on it.
 _FEEDS = """
 SELECT d.objid::bigint AS sequence, d.refobjid::bigint AS relation, d.refobjsubid::int AS number,
        CASE d.deptype WHEN 'i' THEN 'identity' ELSE 'owned' END AS via, NULL::text AS expression
 FROM pg_depend d
-JOIN pg_sequence s ON s.seqrelid = d.objid
-WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
-  AND d.objsubid = 0 AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+WHERE d.classid = 'pg_class'::regclass AND d.objid = ANY (%(sequences)s::oid[]) AND d.objsubid = 0
+  AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
 
 UNION ALL
 SELECT d.refobjid::bigint, x.adrelid::bigint, x.adnum::int, 'default', pg_get_expr(x.adbin, 0)
 FROM pg_depend d
-JOIN pg_sequence s ON s.seqrelid = d.refobjid
 JOIN pg_attrdef x ON x.oid = d.objid
-JOIN pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum AND {not_generated}
-WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
-
-UNION ALL
-SELECT d.refobjid::bigint, a.attrelid::bigint, a.attnum::int, 'domain', pg_get_expr(y.typdefaultbin, 0)
-FROM pg_depend d
-JOIN pg_sequence s ON s.seqrelid = d.refobjid
-JOIN pg_type y ON y.oid = d.objid AND y.typtype = 'd'
-JOIN pg_attribute a ON a.atttypid = y.oid AND a.attnum > 0
- AND NOT a.attisdropped AND NOT a.atthasdef AND a.attidentity = ''
-JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'f')
-WHERE d.classid = 'pg_type'::regclass AND d.refclassid = 'pg_class'::regclass
-
-UNION ALL
-SELECT NULL, x.adrelid::bigint, x.adnum::int, 'text', pg_get_expr(x.adbin, 0)
-FROM pg_attrdef x
-JOIN pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum AND {not_generated}
-WHERE strpos(x.adbin::text, ':funcid 1574 ') > 0 AND strpos(x.adbin::text, ':funcid 1079 ') > 0
-
-UNION ALL
-SELECT NULL, a.attrelid::bigint, a.attnum::int, 'text', pg_get_expr(y.typdefaultbin, 0)
-FROM pg_type y
-JOIN pg_attribute a ON a.atttypid = y.oid AND a.attnum > 0
- AND NOT a.attisdropped AND NOT a.atthasdef AND a.attidentity = ''
-JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'f')
-WHERE y.typtype = 'd'
-  AND strpos(y.typdefaultbin::text, ':funcid 1574 ') > 0 AND strpos(y.typdefaultbin::text, ':funcid 1079 ') > 0
+WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (%(sequences)s::oid[])
+  AND d.classid = 'pg_attrdef'::regclass
 """
 
-# max() on a table reads its partitions and inheritance children too: what holds for one must hold for all of them.
-# Planning it evaluates what is constant in the expressions of their indexes, extended statistics and partition keys,
-# by whatever functions.
-_COLUMNS = """
-WITH RECURSIVE asked AS (
-  SELECT DISTINCT relation, number
-  FROM unnest(%(relations)s::oid[], %(numbers)s::int2[]) AS fed (relation, number)
-), family AS (
-  SELECT relation AS root, relation AS member FROM asked
-  UNION
-  SELECT f.root, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.member
-), planned AS (
-  SELECT indrelid AS relation, 'pg_class'::regclass::oid AS class, indexrelid AS object
-  FROM pg_index WHERE indpred IS NOT NULL OR indexprs IS NOT NULL
-  UNION ALL SELECT stxrelid, 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
-  UNION ALL SELECT partrelid, 'pg_class'::regclass, partrelid FROM pg_partitioned_table
-), untrusted AS (
-  SELECT l.relation
-  FROM planned l
-  JOIN pg_depend d ON d.classid = l.class AND d.objid = l.object
-  LEFT JOIN pg_operator p ON d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
-  JOIN pg_proc f ON f.oid = CASE d.refclassid WHEN 'pg_proc'::regclass THEN d.refobjid ELSE p.oprcode END
-  JOIN pg_roles r ON r.oid = f.proowner
-  WHERE NOT r.rolsuper AND r.rolname <> current_user
-), members AS (
-  SELECT q.relation, q.number,
-         count(*) AS relations,
-         bool_or(k.relkind = 'f') AS reaches_foreign,
-         bool_or(k.relpersistence = 'u') AS unlogged,
-         bool_and(k.relkind = 'p' OR EXISTS (
-           SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
-           WHERE i.indrelid = k.oid AND i.indkey[0] = b.attnum
-             AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree')) AS indexed,
-         bool_or(k.oid IN (SELECT relation FROM untrusted)) AS untrusted
-  FROM asked q
-  JOIN pg_attribute a ON a.attrelid = q.relation AND a.attnum = q.number
-  JOIN family f ON f.root = q.relation
-  JOIN pg_class k ON k.oid = f.member
-  JOIN pg_attribute b ON b.attrelid = k.oid AND b.attname = a.attname AND NOT b.attisdropped
-  GROUP BY q.relation, q.number
-), parents AS (
-  SELECT member, array_agg(root::bigint) AS above FROM family WHERE member <> root GROUP BY member
-)
-SELECT q.relation::bigint AS relation, q.number::int AS number,
-       n.nspname::text AS schema, c.relname::text AS "table", a.attname::text AS name,
-       format_type(a.atttypid, a.atttypmod) AS type_name, a.atttypid::bigint AS type, a.atttypmod AS modifier,
-       c.relkind::text AS kind, m.unlogged, m.reaches_foreign, m.indexed, m.untrusted, m.relations::int AS relations,
-       pg_get_userbyid(c.relowner)::text AS owner,
-       coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS schema_usage,
-       coalesce(has_column_privilege(c.oid, a.attnum, 'SELECT'), false) AS can_select,
-       coalesce(has_table_privilege(c.oid, '{lock_privileges}'), false) AS can_lock,
-       row_security_active(c.oid) AS row_security,
-       p.above
-FROM asked q
-JOIN pg_class c ON c.oid = q.relation
-JOIN pg_namespace n ON n.oid = c.relnamespace AND NOT pg_is_other_temp_schema(n.oid)
-JOIN pg_attribute a ON a.attrelid = q.relation AND a.attnum = q.number AND NOT a.attisdropped
-JOIN members m ON m.relation = q.relation AND m.number = q.number
-LEFT JOIN parents p ON p.member = q.relation
+# nextval('name'::text) leaves no dependency: there the name stands in the expression, cast by regclass(text).
+# The oids of both functions, 1574 and 1079, are fixed in pg_proc.dat.
+_LATE_BOUND = """
+SELECT NULL::bigint AS sequence, x.adrelid::bigint AS relation, x.adnum::int AS number,
+       'text' AS via, pg_get_expr(x.adbin, 0) AS expression
+FROM pg_attrdef x
+WHERE x.adbin::text LIKE '%:funcid 1079 %' AND x.adbin::text LIKE '%:funcid 1574 %'
 """
 
 _DOMAINS = """
 SELECT oid::bigint AS oid, typbasetype::bigint AS base, typtypmod AS modifier,
-       format_type(typbasetype, NULL) AS base_name
+       format_type(typbasetype, NULL) AS base_name, coalesce(typdefaultbin::text, '') LIKE '%:funcid %' AS calls
 FROM pg_type WHERE typtype = 'd'
+"""
+
+# The columns of a domain are listed by no index: this reads all columns there are, and is only for databases with
+# domains whose default calls something.
+_DOMAIN_FEEDS = """
+WITH fed AS (
+  SELECT y.oid AS type, y.typdefaultbin AS expression, a.attrelid AS relation, a.attnum AS number
+  FROM pg_type y
+  JOIN pg_attribute a ON a.atttypid = y.oid AND a.attnum > 0
+   AND NOT a.attisdropped AND NOT a.atthasdef AND a.attidentity = ''
+  JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'f')
+  WHERE y.oid = ANY (%(domains)s::oid[])
+)
+SELECT d.refobjid::bigint AS sequence, f.relation::bigint AS relation, f.number::int AS number,
+       'domain' AS via, pg_get_expr(f.expression, 0) AS expression
+FROM fed f
+JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = f.type AND d.refclassid = 'pg_class'::regclass
+
+UNION ALL
+SELECT NULL, f.relation::bigint, f.number::int, 'text', pg_get_expr(f.expression, 0)
+FROM fed f
+WHERE f.expression::text LIKE '%%:funcid 1079 %%' AND f.expression::text LIKE '%%:funcid 1574 %%'
+"""
+
+# The sequences that tables' columns are owned by or have in their defaults, among other objects.
+_FED_BY = """
+SELECT d.objid::bigint AS oid
+FROM pg_depend d
+WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (%(relations)s::oid[]) AND d.refobjsubid > 0
+  AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+UNION ALL
+SELECT d.refobjid::bigint
+FROM pg_attrdef x
+JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = x.oid AND d.refclassid = 'pg_class'::regclass
+WHERE x.adrelid = ANY (%(relations)s::oid[])
+"""
+
+_TABLES = """
+SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
+"""
+
+# The access method 403 is btree (pg_am.dat). Planning locks every index of a table.
+_COLUMNS = """
+SELECT q.relation::bigint AS relation, q.number::int AS number,
+       n.nspname::text AS schema, c.relname::text AS "table", a.attname::text AS name,
+       format_type(a.atttypid, a.atttypmod) AS type_name, a.atttypid::bigint AS type, a.atttypmod AS modifier,
+       c.relkind::text AS kind, c.relpersistence = 'u' AS unlogged,
+       c.relkind = 'f' AS reaches_foreign, coalesce(x.indexed, false) AS indexed, (1 + x.indexes)::int AS relations,
+       pg_get_userbyid(c.relowner)::text AS owner,
+       coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS schema_usage,
+       coalesce(has_column_privilege(c.oid, a.attnum, 'SELECT'), false) AS can_select,
+       coalesce(has_table_privilege(c.oid, '{lock_privileges}'), false) AS can_lock,
+       c.relrowsecurity AND row_security_active(c.oid) AS row_security,
+       {generated} AS generated,
+       c.relkind = 'p' OR c.relhassubclass
+       OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) AS has_relatives,
+       c.relkind = 'p' OR coalesce(x.computed, false)
+       OR EXISTS (SELECT FROM pg_statistic_ext e WHERE e.stxrelid = c.oid) AS has_code
+FROM unnest(%(relations)s::oid[], %(numbers)s::int2[]) AS q (relation, number)
+JOIN pg_class c ON c.oid = q.relation
+JOIN pg_namespace n ON n.oid = c.relnamespace AND NOT pg_is_other_temp_schema(n.oid)
+JOIN pg_attribute a ON a.attrelid = q.relation AND a.attnum = q.number AND NOT a.attisdropped
+CROSS JOIN LATERAL (
+  SELECT count(*) AS indexes,
+         bool_or(i.indkey[0] = q.number AND i.indisvalid AND i.indpred IS NULL AND k.relam = 403) AS indexed,
+         bool_or(i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) AS computed
+  FROM pg_index i
+  JOIN pg_class k ON k.oid = i.indexrelid
+  WHERE i.indrelid = q.relation
+) x
+"""
+
+# max() on a table reads its partitions and inheritance children too: what holds for one must hold for all of them.
+# Where they are too many for one transaction, and each may be read by itself, they are listed as parts.
+_FAMILIES = """
+WITH RECURSIVE asked AS (
+  SELECT relation, number FROM unnest(%(relations)s::oid[], %(numbers)s::int2[]) AS fed (relation, number)
+), family AS (
+  SELECT relation AS root, relation AS member FROM asked
+  UNION
+  SELECT f.root, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.member
+), members AS (
+  SELECT q.relation, q.number, k.oid AS member, k.relkind AS kind, k.relpersistence, x.indexes, x.indexed,
+         quote_ident(n.nspname) || '.' || quote_ident(k.relname) AS sql_name,
+         coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(k.oid, b.attnum, 'SELECT'), false)
+         AND NOT (k.relrowsecurity AND row_security_active(k.oid)) AS readable
+  FROM asked q
+  JOIN pg_attribute a ON a.attrelid = q.relation AND a.attnum = q.number
+  JOIN family f ON f.root = q.relation
+  JOIN pg_class k ON k.oid = f.member
+  JOIN pg_namespace n ON n.oid = k.relnamespace
+  JOIN pg_attribute b ON b.attrelid = k.oid AND b.attname = a.attname AND NOT b.attisdropped
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS indexes,
+           bool_or(i.indkey[0] = b.attnum AND i.indisvalid AND i.indpred IS NULL AND h.relam = 403) AS indexed
+    FROM pg_index i
+    JOIN pg_class h ON h.oid = i.indexrelid
+    WHERE i.indrelid = k.oid
+  ) x
+)
+SELECT m.relation::bigint AS relation, m.number::int AS number,
+       sum(1 + m.indexes)::int AS relations,
+       bool_or(m.kind = 'f') AS reaches_foreign,
+       bool_or(m.relpersistence = 'u') AS unlogged,
+       bool_and(m.kind = 'p' OR coalesce(m.indexed, false)) AS indexed,
+       array_agg(m.member::bigint) AS members,
+       CASE WHEN sum(1 + m.indexes) > %(most)s AND bool_and(m.readable OR m.kind = 'p')
+            THEN array_agg(m.sql_name ORDER BY m.member) FILTER (WHERE m.kind <> 'p') END AS parts,
+       (SELECT array_agg(f.root::bigint) FROM family f WHERE f.member = m.relation AND f.root <> f.member) AS above
+FROM members m
+GROUP BY m.relation, m.number
+"""
+
+# Planning a query on a table evaluates what is constant in the expressions of its indexes, extended statistics and
+# partition key, by whatever functions.
+_UNTRUSTED = """
+WITH planned AS (
+  SELECT indrelid AS relation, 'pg_class'::regclass::oid AS class, indexrelid AS object
+  FROM pg_index WHERE indrelid = ANY (%(relations)s::oid[]) AND (indpred IS NOT NULL OR indexprs IS NOT NULL)
+  UNION ALL
+  SELECT stxrelid, 'pg_statistic_ext'::regclass, oid
+  FROM pg_statistic_ext WHERE stxrelid = ANY (%(relations)s::oid[])
+  UNION ALL
+  SELECT partrelid, 'pg_class'::regclass, partrelid
+  FROM pg_partitioned_table WHERE partrelid = ANY (%(relations)s::oid[])
+)
+SELECT DISTINCT l.relation::bigint AS relation
+FROM planned l
+JOIN pg_depend d ON d.classid = l.class AND d.objid = l.object
+LEFT JOIN pg_operator p ON d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
+JOIN pg_proc f ON f.oid = CASE d.refclassid WHEN 'pg_proc'::regclass THEN d.refobjid ELSE p.oprcode END
+JOIN pg_roles r ON r.oid = f.proowner
+WHERE NOT r.rolsuper AND r.rolname <> current_user
 """
 
 _NAMED = """
@@ -192,8 +253,7 @@ class SelectionError(Exception):
     """A name in the selection fits nothing, or more than one thing. The text names it."""
 
 
-@dataclasses.dataclass(frozen=True)
-class MappedColumn:
+class MappedColumn(t.NamedTuple):
     """One entry of the option ``columns``: a mapping no catalog shows."""
 
     sequence: str
@@ -201,8 +261,7 @@ class MappedColumn:
     column: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Selection:
+class Selection(t.NamedTuple):
     """Which sequences are wanted (contract, section 3: schemas, tables, sequences, columns)."""
 
     schemas: tuple[str, ...] = ()
@@ -220,6 +279,10 @@ class Selection:
             columns=tuple(MappedColumn(**entry) for entry in params.get("columns") or ()),
         )
 
+    def wants_sequence(self, row: Row) -> bool:
+        """Whether a sequence is selected by its own name."""
+        return selected(self.sequences, (row["name"], f"{row['schema']}.{row['name']}"))
+
     def wants(self, sequence: Sequence) -> bool:
         """Whether a sequence is selected: itself, and by any one of the tables it feeds."""
         schemas = [(sequence.schema,)] + [(column.schema,) for column in sequence.columns]
@@ -234,16 +297,33 @@ class Selection:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Discovery:
-    """What a database holds of a selection.
+class Choice(t.NamedTuple):
+    """What a database holds of a selection, and what describing it takes that is looked up once.
 
-    :ivar sequences: the sequences selected, each with all the columns it feeds, selected or not
+    :ivar sequences: oids of the sequences that may be selected, by schema and name
     :ivar unmatched: options and literal names in them that fit nothing in this database
+    :ivar of_extensions: those of all the database's sequences that belong to an extension
+    :ivar feeds: feeds that do not hang on a sequence's own records, by the sequence's oid
+    :ivar domains: facts of the database's domains, by their oids
     """
 
-    sequences: tuple[Sequence, ...]
+    sequences: tuple[int, ...]
     unmatched: frozenset[tuple[str, str]]
+    of_extensions: frozenset[int]
+    feeds: Mapping[int, List[Feed]]
+    domains: Mapping[int, Row]
+
+
+class Feed(t.NamedTuple):
+    """That a sequence feeds a column, by one way.
+
+    :ivar expression: the default, where it hangs on one
+    """
+
+    relation: int
+    number: int
+    via: str
+    expression: str | None
 
 
 def selected(patterns: Iterable[str], names: Collection[str]) -> bool:
@@ -264,6 +344,12 @@ def literals(patterns: Iterable[str]) -> list[str]:
     return [pattern for pattern in patterns if not pattern.startswith("!") and not re.search(r"[*?\[]", pattern)]
 
 
+def names_something(selection: Selection) -> bool:
+    """Whether a selection holds a name that has to be somewhere, or else is an error."""
+    patterns = (*selection.schemas, *selection.tables, *selection.sequences)
+    return bool(selection.columns or literals(patterns))
+
+
 def databases(session: Session, patterns: List[str]) -> list[str]:
     """The databases that patterns select.
 
@@ -282,18 +368,97 @@ def databases(session: Session, patterns: List[str]) -> list[str]:
     return sorted({name for name in found if selected(patterns, [name])}.union(named))
 
 
-def discover(session: Session, selection: Selection) -> Discovery:
-    """Find the selected sequences of a database and every column they feed.
+# Every name is found by an index, whatever the statistics of the catalogs say: after a restore they say nothing.
+_LOOK_UP = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off"}
 
-    :arg session: a session with the database
-    :arg selection: which ones are wanted
-    :returns: the sequences, by schema and name
+MOST_RELATIONS = 200
+"""How many relations one transaction may lock: the lock table is shared by the whole server."""
+
+
+def choose(session: Reader, selection: Selection, only: int | None = None) -> Choice:
+    """Find what a selection means in a database.
+
+    :arg session: the database
+    :arg selection: which sequences are wanted
+    :arg only: the one sequence that is looked for
+    :returns: the sequences that may be selected; :func:`describe` tells which are
     :raises DatabaseError: a catalog could not be read
     :raises SelectionError: an entry of ``columns`` fits more than one object
     """
-    sequences, missing = _sequences(session, selection.columns)
-    chosen = tuple(sequence for sequence in sequences if selection.wants(sequence))
-    return Discovery(chosen, frozenset(missing | _unmatched(session, selection)))
+    narrowed = "true" if only is None else f"c.oid = {only}"
+    found = {row["oid"]: row for row in session.query(_NAMES.replace("{narrowed}", narrowed))}
+    domains = {row["oid"]: row for row in session.query(_DOMAINS)}
+    rows = session.query(_LATE_BOUND)
+    calling = [oid for oid, domain in domains.items() if domain["calls"]]
+    if calling:
+        rows += session.query(_DOMAIN_FEEDS, {"domains": _array(calling)})
+    feeds: dict[int, list[Feed]] = {}
+    for row in rows:
+        if row["sequence"] in found:
+            feeds.setdefault(row["sequence"], []).append(_feed(row))
+    late = [row for row in rows if row["via"] == "text"]
+    if late:
+        _add_late_bound(session, found, late, feeds)
+    missing = set()
+    for mapping in selection.columns:
+        key = _mapped(session, mapping)
+        if key is None:
+            missing.add(("columns", f"{mapping.sequence} -> {mapping.table}.{mapping.column}"))
+        elif key[0] in found:
+            feeds.setdefault(key[0], []).append(Feed(key[1], key[2], "mapped", None))
+    chosen = sorted(_candidates(session, selection, found, feeds), key=lambda row: (row["schema"], row["name"]))
+    return Choice(
+        sequences=tuple(row["oid"] for row in chosen),
+        unmatched=frozenset(missing) if only is not None else frozenset(missing | _unmatched(session, selection)),
+        of_extensions=frozenset(oid for oid, row in found.items() if row["of_extension"]),
+        feeds=feeds,
+        domains=domains,
+    )
+
+
+def _array(values: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _feed(row: Row) -> Feed:
+    return Feed(row["relation"], row["number"], row["via"], row["expression"])
+
+
+def _candidates(
+    session: Reader, selection: Selection, found: Mapping[int, Row], feeds: Mapping[int, List[Feed]]
+) -> Iterable[Row]:
+    """The sequences that a selection may mean, by names alone: no more is read about others."""
+    rows = [row for row in found.values() if selection.wants_sequence(row)]
+    if not selection.tables and not selection.schemas:
+        return rows
+    tables = session.query(_TABLES)
+
+    def fed(patterns: Iterable[str], names: Callable[[Row], tuple[str, ...]]) -> set[int]:
+        relations = {row["oid"] for row in tables if selected(patterns, names(row))}
+        other = {oid for oid, found in feeds.items() if any(feed.relation in relations for feed in found)}
+        near = session.query(_FED_BY, {"relations": _array(relations)}, settings=_LOOK_UP) if relations else []
+        return other.union(row["oid"] for row in near)
+
+    if selection.tables:
+        of_tables = fed(selection.tables, lambda row: (row["name"], f"{row['schema']}.{row['name']}"))
+        rows = [row for row in rows if row["oid"] in of_tables]
+    if selection.schemas and rows:
+        of_schemas = fed(selection.schemas, lambda row: (row["schema"],))
+        rows = [row for row in rows if row["oid"] in of_schemas or selected(selection.schemas, [row["schema"]])]
+    return rows
+
+
+def describe(session: Reader, selection: Selection, choice: Choice, oids: List[int]) -> list[Sequence]:
+    """Read the definitions of sequences and every column they feed.
+
+    :arg session: the database
+    :arg selection: which sequences are wanted
+    :arg choice: what :func:`choose` found
+    :arg oids: some of its sequences
+    :returns: those that are there and selected, in the order of the oids
+    :raises DatabaseError: a catalog could not be read
+    """
+    return [sequence for sequence in _described(session, choice, oids) if selection.wants(sequence)]
 
 
 def rediscover(reader: Reader, selection: Selection, oid: int) -> Sequence | None:
@@ -305,66 +470,49 @@ def rediscover(reader: Reader, selection: Selection, oid: int) -> Sequence | Non
     :returns: the sequence as it is now, or None where it is gone
     :raises DatabaseError: a catalog could not be read
     """
-    found, _missing = _sequences(reader, selection.columns, oid)
-    return found[0] if found else None
+    choice = choose(reader, Selection(columns=selection.columns), only=oid)
+    return next(iter(_described(reader, choice, [oid])), None)
 
 
-def _sequences(
-    session: Reader, mappings: Iterable[MappedColumn], only: int | None = None
-) -> tuple[list[Sequence], set[tuple[str, str]]]:
-    """Sequences with their columns, and the mappings that fit nothing here."""
-
-    def narrowed(statement: str) -> str:
-        one = f"(SELECT * FROM pg_sequence WHERE seqrelid = {only}) s"
-        return statement if only is None else statement.replace("pg_sequence s", one)
-
-    found = {row["oid"]: row for row in session.query(narrowed(_SEQUENCES))}
-    feeds, missing = _feeds(session, found, mappings, narrowed(_FEEDS))
-    columns = _columns(session, feeds)
-    return [Sequence(columns=columns.get(oid, ()), **row) for oid, row in found.items()], missing
+def _described(session: Reader, choice: Choice, oids: List[int]) -> Iterable[Sequence]:
+    asked = {"sequences": _array(oids)}
+    rows = {row["oid"]: row for row in session.query(_SEQUENCES, asked, settings=_LOOK_UP)}
+    feeds: dict[int, list[Feed]] = {oid: list(choice.feeds.get(oid, ())) for oid in rows}
+    for row in session.query(_FEEDS, asked, settings=_LOOK_UP):
+        if row["sequence"] in feeds:
+            feeds[row["sequence"]].append(_feed(row))
+    columns = _columns(session, choice.domains, _ways(feeds))
+    for oid in oids:
+        if oid in rows:
+            yield Sequence(of_extension=oid in choice.of_extensions, columns=columns.get(oid, ()), **rows[oid])
 
 
-@dataclasses.dataclass
-class _Feed:
+class _Way:
     """One sequence and one column it feeds, through all the ways found."""
 
-    via: set[str] = dataclasses.field(default_factory=set)
-    transformed: bool = False
-    casts: tuple[str, ...] = ()
+    def __init__(self) -> None:
+        self.via: set[str] = set()
+        self.transformed = False
+        self.casts: tuple[str, ...] = ()
 
 
-def _feeds(
-    session: Reader, found: Mapping[int, Row], mappings: Iterable[MappedColumn], statement: str
-) -> tuple[dict[tuple[int, int, int], _Feed], set[tuple[str, str]]]:
-    """Feeds by (sequence, relation, attribute number), and the mappings that fit nothing here."""
-    feeds: dict[tuple[int, int, int], _Feed] = {}
-    late: list[Row] = []
-    generated = "a.attgenerated = ''" if session.version_number >= 120000 else "true"
-    for row in session.query(statement.replace("{not_generated}", generated)):
-        if row["via"] == "text":
-            late.append(row)
-            continue
-        default = parse_default(row["expression"]) if row["expression"] is not None else Default((), False, None)
-        if default is None or row["sequence"] not in found:
-            continue
-        feed = feeds.setdefault((row["sequence"], row["relation"], row["number"]), _Feed())
-        feed.via.add(row["via"])
-        feed.transformed |= default.transformed
-        feed.casts += default.casts
-    if late:
-        _add_late_bound(session, found, late, feeds)
-    missing = set()
-    for mapping in mappings:
-        key = _mapped(session, mapping)
-        if key is None:
-            missing.add(("columns", f"{mapping.sequence} -> {mapping.table}.{mapping.column}"))
-        elif key[0] in found:
-            feeds.setdefault(key, _Feed()).via.add("mapped")
-    return feeds, missing
+def _ways(feeds: Mapping[int, Iterable[Feed]]) -> dict[tuple[int, int, int], _Way]:
+    """What feeds what, by (sequence, relation, attribute number)."""
+    ways: dict[tuple[int, int, int], _Way] = {}
+    for sequence, found in feeds.items():
+        for feed in found:
+            default = Default((), False, None) if feed.expression is None else parse_default(feed.expression)
+            if default is None:
+                continue
+            way = ways.setdefault((sequence, feed.relation, feed.number), _Way())
+            way.via.add(feed.via)
+            way.transformed |= default.transformed
+            way.casts += default.casts
+    return ways
 
 
 def _add_late_bound(
-    session: Reader, found: Mapping[int, Row], late: list[Row], feeds: dict[tuple[int, int, int], _Feed]
+    session: Reader, found: Mapping[int, Row], late: Iterable[Row], feeds: dict[int, list[Feed]]
 ) -> None:
     """Attach defaults that look their sequence up by name at run time.
 
@@ -383,7 +531,7 @@ def _add_late_bound(
         for row in session.query(
             "SELECT c.oid::bigint AS oid, n.nspname::text AS schema FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY (%(oids)s::oid[])",
-            {"oids": sorted({row["relation"] for row in late})},
+            {"oids": _array({row["relation"] for row in late})},
         )
     }
     for row in late:
@@ -398,10 +546,7 @@ def _add_late_bound(
             likely = visible | {schemas.get(row["relation"])}
             candidates = [candidate for candidate in candidates if candidate["schema"] in likely] or candidates
         for candidate in candidates:
-            feed = feeds.setdefault((candidate["oid"], row["relation"], row["number"]), _Feed())
-            feed.via.add("text")
-            feed.transformed |= default.transformed
-            feed.casts += default.casts
+            feeds.setdefault(candidate["oid"], []).append(_feed(row))
 
 
 def _mapped(session: Reader, mapping: MappedColumn) -> tuple[int, int, int] | None:
@@ -421,47 +566,71 @@ def _one(session: Reader, name: str, kinds: str) -> int | None:
     return rows[0]["oid"] if rows else None
 
 
-def _columns(session: Reader, feeds: Mapping[tuple[int, int, int], _Feed]) -> dict[int, tuple[Column, ...]]:
+def _columns(
+    session: Reader, domains: Mapping[int, Row], ways: Mapping[tuple[int, int, int], _Way]
+) -> dict[int, tuple[Column, ...]]:
     """Columns by sequence, without those that a parent of the same sequence and column name covers."""
-    if not feeds:
+    if not ways:
         return {}
-    asked = sorted({(relation, number) for _sequence, relation, number in feeds})
-    # What LOCK TABLE ... IN SHARE ROW EXCLUSIVE MODE asks for, any one of them (manual, LOCK).
-    privileges = "UPDATE, DELETE, TRUNCATE" + (", MAINTAIN" if session.version_number >= 170000 else "")
-    rows = session.query(
-        _COLUMNS.replace("{lock_privileges}", privileges),
-        {"relations": [relation for relation, _number in asked], "numbers": [number for _relation, number in asked]},
-    )
-    facts = {(row["relation"], row["number"]): row for row in rows}
-    domains = {row["oid"]: row for row in session.query(_DOMAINS)}
+    facts = _facts(session, sorted({(relation, number) for _sequence, relation, number in ways}))
     fed = {
         (sequence, relation, facts[relation, number]["name"])
-        for sequence, relation, number in feeds
+        for sequence, relation, number in ways
         if (relation, number) in facts
     }
     columns: dict[int, list[Column]] = {}
-    for (sequence, relation, number), feed in feeds.items():
-        if (relation, number) not in facts:
+    for (sequence, relation, number), way in ways.items():
+        row = facts.get((relation, number))
+        if row is None or any((sequence, parent, row["name"]) in fed for parent in row["above"]):
             continue
-        row = dict(facts[relation, number])
-        above = row.pop("above") or ()
-        if any((sequence, parent, row["name"]) in fed for parent in above):
-            continue
-        base_type, modifier = _base_type(row.pop("type"), row.pop("modifier"), row["type_name"], domains)
+        base_type, modifier = _base_type(row["type"], row["modifier"], row["type_name"], domains)
+        known = {name: row[name] for name in _FACTS}
         columns.setdefault(sequence, []).append(
             Column(
-                **row,
+                **{**known, "modifier": modifier},
                 base_type=base_type,
-                modifier=modifier,
-                via=tuple(sorted(feed.via)),
-                transformed=feed.transformed,
-                casts=feed.casts,
+                via=tuple(sorted(way.via)),
+                transformed=way.transformed,
+                casts=way.casts,
             )
         )
     return {
         sequence: tuple(sorted(found, key=lambda column: (column.schema, column.table, column.name)))
         for sequence, found in columns.items()
     }
+
+
+_FACTS = tuple(set(Column._fields) - {"base_type", "via", "transformed", "casts"})
+
+
+def _facts(session: Reader, asked: List[tuple[int, int]]) -> dict[tuple[int, int], Row]:
+    """What the catalogs say of columns and their tables, by relation and attribute number."""
+    # What LOCK TABLE ... IN SHARE ROW EXCLUSIVE MODE asks for, any one of them (manual, LOCK).
+    privileges = "UPDATE, DELETE, TRUNCATE" + (", MAINTAIN" if session.version_number >= 170000 else "")
+    # A generated column takes no value from a sequence, even if its expression names one.
+    generated = "a.attgenerated <> ''" if session.version_number >= 120000 else "false"
+    statement = _COLUMNS.replace("{lock_privileges}", privileges).replace("{generated}", generated)
+    facts: dict[tuple[int, int], Row] = {}
+    for row in session.query(statement, _pairs(asked), settings=_LOOK_UP):
+        if not row["generated"]:
+            facts[row["relation"], row["number"]] = {**row, "parts": (), "above": (), "members": ()}
+    related = [key for key, row in facts.items() if row["has_relatives"]]
+    if related:
+        for row in session.query(_FAMILIES, {**_pairs(related), "most": MOST_RELATIONS}):
+            row["parts"], row["above"] = tuple(row["parts"] or ()), row["above"] or ()
+            facts[row["relation"], row["number"]].update(row)
+    suspects = {relation for (relation, _number), row in facts.items() if row["has_code"]}
+    suspects.update(member for row in facts.values() for member in row["members"])
+    found = session.query(_UNTRUSTED, {"relations": _array(suspects)}, settings=_LOOK_UP) if suspects else []
+    untrusted = {row["relation"] for row in found}
+    for (relation, _number), row in facts.items():
+        row["untrusted"] = relation in untrusted or not untrusted.isdisjoint(row["members"])
+    return facts
+
+
+def _pairs(asked: Iterable[tuple[int, int]]) -> dict[str, str]:
+    relations, numbers = zip(*asked)
+    return {"relations": _array(relations), "numbers": _array(numbers)}
 
 
 def _base_type(oid: int, modifier: int, type_name: str, domains: Mapping[int, Row]) -> tuple[str, int]:
@@ -476,7 +645,7 @@ def _base_type(oid: int, modifier: int, type_name: str, domains: Mapping[int, Ro
     return name, modifier
 
 
-def _unmatched(session: Session, selection: Selection) -> set[tuple[str, str]]:
+def _unmatched(session: Reader, selection: Selection) -> set[tuple[str, str]]:
     """Options and literal names that no object of this database bears, whether or not a sequence feeds it."""
     missing = {("schemas", name) for name in literals(selection.schemas)}
     if missing:
@@ -498,8 +667,7 @@ def _unmatched(session: Session, selection: Selection) -> set[tuple[str, str]]:
     return missing
 
 
-@dataclasses.dataclass(frozen=True)
-class Default:
+class Default(t.NamedTuple):
     """What a default expression does with its sequence.
 
     :ivar casts: the types that the value is cast to on its way, innermost first

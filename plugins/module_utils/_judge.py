@@ -11,7 +11,6 @@ Pure: no SQL, no Ansible; Python's integers, which no bound of a bigint overflow
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -27,12 +26,14 @@ SKIPPED = "skipped"
 
 STATUSES = (HEALTHY, WARNING, CRITICAL, UNKNOWN, SKIPPED)
 
+QUIET = (HEALTHY, SKIPPED)
+"""What is counted but not listed, unless ``show_all`` asks for it (contract, section 3)."""
+
 STRUCTURAL = frozenset({"not_a_number", "foreign_table", "view"})
 """Reasons that no privilege, lock or option settles: ``pg_sequence_fix`` warns of them (contract, section 4)."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Thresholds:
+class Thresholds(t.NamedTuple):
     """From when on a sequence is worth a warning.
 
     :ivar gap: values that may be skipped between furthest and next value, in steps
@@ -43,8 +44,7 @@ class Thresholds:
     near_limit: float = 80.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Verdict:
+class Verdict(t.NamedTuple):
     """What is to be said of one sequence (contract, sections 2 and 3).
 
     :ivar status: critical, warning, healthy, unknown or skipped
@@ -96,9 +96,9 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
 
     skipped = _not_judged(sequence)
     if skipped:
-        return dataclasses.replace(verdict, reasons=(skipped,))
+        return verdict._replace(reasons=(skipped,))
     if state is None:
-        return dataclasses.replace(verdict, status=UNKNOWN, reasons=_reasons_of(troubles))
+        return verdict._replace(status=UNKNOWN, reasons=_reasons_of(troubles))
 
     next_value = state.next_value(sequence.increment)
     target = first_free(sequence, next_value, found)
@@ -126,8 +126,7 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
         status, reasons = HEALTHY, []
     # An exhausted sequence has its target behind it: only mode realign may go there.
     advances = room and _beyond(sequence, target, next_value)
-    return dataclasses.replace(
-        verdict,
+    return verdict._replace(
         status=status,
         reasons=tuple(reasons),
         gap=gap,
@@ -162,8 +161,7 @@ MOST_STEPS = 1_000_000
 """How far ``nextval()`` is called to move a sequence that is not ours: about 2 seconds and 3 MB of WAL (facts, A4)."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Policy:
+class Policy(t.NamedTuple):
     """How a repair may move sequences (contract, section 4): its options of the same names."""
 
     realign: bool = False
@@ -172,8 +170,7 @@ class Policy:
     lock_tables: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
-class Move:
+class Move(t.NamedTuple):
     """A move that is due.
 
     :ivar next_value: what ``nextval()`` returns afterwards
@@ -186,8 +183,7 @@ class Move:
     after: State
 
 
-@dataclasses.dataclass(frozen=True)
-class Refusal:
+class Refusal(t.NamedTuple):
     """Why a sequence that needs it is not moved.
 
     :ivar reasons: as in a verdict, with ``max_jump`` or ``no_privilege`` where that is what stands in the way

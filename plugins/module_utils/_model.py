@@ -11,7 +11,7 @@ Pure: no SQL, no Ansible. Every room passes these on to the next.
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import re
 import typing as t
 
@@ -26,8 +26,7 @@ class Reach(t.NamedTuple):
         return isinstance(value, int) and self.lowest <= value <= self.highest
 
 
-@dataclasses.dataclass(frozen=True)
-class Column:
+class Column(t.NamedTuple):
     """A column whose values a sequence feeds.
 
     :ivar relation: oid of the table
@@ -43,7 +42,9 @@ class Column:
     :ivar reaches_foreign: a foreign table is among the table's partitions or children
     :ivar indexed: an index serves ``max()`` and ``min()``, in every partition and child
     :ivar untrusted: its indexes, statistics or partition key call functions of a role that is neither a superuser nor the session's
-    :ivar relations: how many relations a reading locks: the table and everything below it
+    :ivar relations: how many relations a reading locks: the table, everything below it, and all their indexes
+    :ivar parts: quoted names of the table and everything below it, where those are too many for one transaction
+        and each can be read by itself
     :ivar owner: the table's owner
     :ivar schema_usage: the session may use the table's schema
     :ivar can_select: the session may read the column
@@ -73,10 +74,10 @@ class Column:
     can_select: bool
     can_lock: bool
     row_security: bool
+    parts: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class Sequence:
+class Sequence(t.NamedTuple):
     """A sequence's definition (``pg_sequence``), what the session may do with it, and the columns it feeds.
 
     :ivar oid: its oid; names can change hands, this cannot
@@ -121,8 +122,7 @@ class Sequence:
         return Reach(lowest, highest)
 
 
-@dataclasses.dataclass(frozen=True)
-class State:
+class State(t.NamedTuple):
     """What ``SELECT last_value, is_called`` returns of a sequence."""
 
     last_value: int
@@ -133,8 +133,7 @@ class State:
         return self.last_value + increment if self.is_called else self.last_value
 
 
-@dataclasses.dataclass(frozen=True)
-class Trouble:
+class Trouble(t.NamedTuple):
     """Why something could not be read or done.
 
     :ivar reason: the machine-readable reason (contract, section 2)
@@ -149,8 +148,7 @@ class Trouble:
     vanished: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
-class Reading:
+class Reading(t.NamedTuple):
     """What a column was found to hold.
 
     :ivar furthest: the furthest value within the reach, as a whole number; None where there is none
@@ -167,8 +165,7 @@ class Reading:
     trouble: Trouble | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Observation:
+class Observation(t.NamedTuple):
     """A sequence as it was found.
 
     :ivar sequence: its definition
@@ -217,15 +214,21 @@ def type_limits(base_type: str, modifier: int) -> Reach | None:
     return Reach(-largest, largest)
 
 
-def column_limits(column: Column) -> list[Reach]:
+def column_limits(column: Column) -> tuple[Reach, ...]:
     """What cuts the reach because of this column: its type, and the types its default casts to.
 
     :returns: the limits; none where the column does not take the sequence's numbers as they are
     """
     if column.transformed:
-        return []
-    limits = [type_limits(column.base_type, column.modifier), *map(_cast_limits, column.casts)]
-    return [limit for limit in limits if limit is not None]
+        return ()
+    return _limits(column.base_type, column.modifier, column.casts)
+
+
+# A handful of types serve thousands of columns, and each verdict asks several times.
+@functools.lru_cache(maxsize=1000)
+def _limits(base_type: str, modifier: int, casts: tuple[str, ...]) -> tuple[Reach, ...]:
+    limits = [type_limits(base_type, modifier), *map(_cast_limits, casts)]
+    return tuple(limit for limit in limits if limit is not None)
 
 
 def _cast_limits(name: str) -> Reach | None:

@@ -12,13 +12,12 @@ table costs its own sequences their verdict and no other.
 
 from __future__ import annotations
 
-import concurrent.futures
-import dataclasses
+import contextlib
 import decimal
-import queue
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._connect import DatabaseError, quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._discover import MOST_RELATIONS
 from ansible_collections.pgops.sequences.plugins.module_utils._model import (
     Column,
     Observation,
@@ -33,12 +32,18 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Sequence as List
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row, Session
+    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Reader, Row, Session, Sessions
+
+T = t.TypeVar("T")
+
+Ends = tuple[t.Optional[str], t.Optional[str]]
+"""The greatest value of a column, and the least, as text; None where there is none."""
 
 # Measured (facts, D): from 20 to 500 per statement cost the same, one at a time costs 1.4 to 5 times as much.
-_BATCH_STATEMENTS = 50
-# The lock table is shared by the whole server; a statement holds a lock on every table, partition and index it reads.
-_BATCH_RELATIONS = 200
+_BATCH_PROBES = 100
+
+_ANSWERS_ALL_STATES = 180000
+"""From here on pg_get_sequence_data() tells is_called too, and takes no lock that anybody would wait for."""
 
 PATIENCE = 0.01
 """Seconds to wait for a lock while others are held.
@@ -54,20 +59,19 @@ VANISHED = frozenset({"42P01", "42703", "42704", "42809", "3F000", "55000", "XX0
 """Errors of a statement whose table, column or schema was dropped, renamed or replaced since it was discovered."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Probe:
-    """One reading: a SELECT list item's worth of work that can stand in a UNION ALL.
+class Probe(t.NamedTuple):
+    """One reading: a part of a UNION ALL that yields two texts.
 
-    :ivar statement: a SELECT of two columns, both text
+    :ivar selects: what it is made of, each the expression of the first text, that of the second, and the rest of the
+        SELECT; a text that one of them leaves NULL, or that lacks its row, is another's to give
     :ivar relations: how many relations it locks
     """
 
-    statement: str
+    selects: tuple[tuple[str, str, str], ...]
     relations: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
+class Limits(t.NamedTuple):
     """What an audit may cost.
 
     :ivar max_scan_rows: rows of the largest table that may be scanned where no index serves; 0 for no bound
@@ -78,13 +82,13 @@ class Limits:
     trust_index_functions: bool = False
 
 
-def observe(sessions: List[Session], sequences: Iterable[Sequence], limits: Limits) -> list[Observation]:
+def observe(sessions: Sessions, sequences: Iterable[Sequence], limits: Limits) -> list[Observation]:
     """Read the columns of sequences, then their states.
 
     In that order: a sequence is not transactional, so a state read first and a row read after it would show a lag
     that never was.
 
-    :arg sessions: sessions with the sequences' database, used at the same time
+    :arg sessions: the sequences' database
     :arg sequences: what to read
     :arg limits: what reading may cost
     :returns: one observation for each sequence, in their order; what could not be read carries its trouble
@@ -98,7 +102,7 @@ def observe(sessions: List[Session], sequences: Iterable[Sequence], limits: Limi
     for number, place in columns:
         sequence = sequences[number]
         column = sequence.columns[place]
-        trouble = column_obstacle(column, sessions[0], limits)
+        trouble = column_obstacle(column, sessions.first, limits)
         if trouble or not judged[number]:
             readings[number, place] = Reading(trouble=trouble)
         else:
@@ -193,7 +197,7 @@ def sql_table(column: Column) -> str:
 
 
 def read_columns(
-    sessions: List[Session], wanted: Mapping[t.Any, tuple[Sequence, Column]], limits: Limits
+    sessions: Sessions, wanted: Mapping[t.Any, tuple[Sequence, Column]], limits: Limits
 ) -> dict[t.Any, Reading]:
     """Read what columns hold.
 
@@ -201,102 +205,157 @@ def read_columns(
     :returns: readings by the same keys
     """
     readings: dict[t.Any, Reading] = {}
-    unindexed = {key: pair for key, pair in wanted.items() if not pair[1].indexed}
-    scans = _scans(sessions, unindexed)
-    for key, rows in scans.items():
-        column = wanted[key][1]
-        if isinstance(rows, DatabaseError):
-            readings[key] = Reading(trouble=column_trouble(rows, column, sessions[0]))
-        elif limits.max_scan_rows and rows > limits.max_scan_rows:
-            readings[key] = Reading(scan_rows=rows, trouble=_too_large(column, rows))
+    scans: dict[t.Any, int] = {}
+    ends: dict[t.Any, list[Probe]] = {}
+    for key, (_sequence, column) in wanted.items():
+        probes = probes_of_ends(column)
+        if not column.indexed:
+            try:
+                rows = scans[key] = _rows_to_scan(sessions, column)
+            except DatabaseError as error:
+                readings[key] = Reading(trouble=column_trouble(error, column, sessions.first))
+                continue
+            if limits.max_scan_rows and rows > limits.max_scan_rows:
+                readings[key] = Reading(scan_rows=rows, trouble=_too_large(column, rows))
+                continue
+            if rows > LONG_SCAN_ROWS:
+                # Alone in its batch, so that statement_timeout is all its own.
+                probes = [probe._replace(relations=MOST_RELATIONS) for probe in probes]
+        ends[key] = probes
 
-    both_ends = {key: probe_of_ends(column) for key, (_s, column) in wanted.items() if key not in readings}
-    for key, rows in scans.items():
-        if key in both_ends and isinstance(rows, int) and rows > LONG_SCAN_ROWS:
-            # Alone in its batch, so that statement_timeout is all its own.
-            both_ends[key] = dataclasses.replace(both_ends[key], relations=_BATCH_RELATIONS)
-    again: dict[t.Any, Probe] = {}
-    for key, result in run_probes(sessions, both_ends).items():
+    within: dict[t.Any, list[Probe]] = {}
+    for key, result in run_probes(sessions, ends).items():
         sequence, column = wanted[key]
         if isinstance(result, DatabaseError):
-            readings[key] = Reading(trouble=column_trouble(result, column, sessions[0]))
+            readings[key] = Reading(trouble=column_trouble(result, column, sessions.first))
             continue
         readings[key], settled = reading_of_ends(sequence, result)
         if not settled:
-            again[key] = probe_within(sequence, column)
-    for key, result in run_probes(sessions, again).items():
+            within[key] = probes_within(sequence, column)
+    for key, result in run_probes(sessions, within).items():
         sequence, column = wanted[key]
         if isinstance(result, DatabaseError):
-            readings[key] = Reading(trouble=column_trouble(result, column, sessions[0]))
+            readings[key] = Reading(trouble=column_trouble(result, column, sessions.first))
         else:
-            readings[key] = dataclasses.replace(readings[key], furthest=whole(result[0], sequence.ascending))
+            readings[key] = readings[key]._replace(furthest=furthest_of_ends(sequence, result))
     for key, rows in scans.items():
-        if isinstance(rows, int):
-            readings[key] = dataclasses.replace(readings[key], scan_rows=rows)
+        readings[key] = readings[key]._replace(scan_rows=rows)
     return readings
 
 
-def read_states(sessions: List[Session], wanted: Mapping[t.Any, Sequence]) -> dict[t.Any, State | Trouble]:
+def read_states(sessions: Sessions, wanted: Mapping[t.Any, Sequence]) -> dict[t.Any, State | Trouble]:
     """Read what sequences stand at.
 
     :arg wanted: sequences by any key
     :returns: their states by the same keys, or why one could not be read
     """
     states: dict[t.Any, State | Trouble] = {}
-    probes = {}
+    readable: dict[t.Any, Sequence] = {}
     for key, sequence in wanted.items():
-        trouble = sequence_obstacle(sequence, sessions[0])
+        trouble = sequence_obstacle(sequence, sessions.first)
         if trouble:
             states[key] = trouble
         else:
-            probes[key] = probe_of_state(sequence)
+            readable[key] = sequence
+    keys = list(readable)
+    for place in range(0, len(keys), MOST_RELATIONS):
+        batch = {key: readable[key] for key in keys[place : place + MOST_RELATIONS]}
+        # What stays open here, or is locked, is read one by one.
+        with contextlib.suppress(DatabaseError):
+            states.update(quick_states(sessions, batch, PATIENCE))
+    probes = {key: [probe_of_state(sequence)] for key, sequence in readable.items() if key not in states}
     for key, result in run_probes(sessions, probes).items():
         sequence = wanted[key]
         if isinstance(result, DatabaseError):
-            states[key] = sequence_trouble(result, sequence, sessions[0])
+            states[key] = sequence_trouble(result, sequence, sessions.first)
         elif result[0] is None:
             # With USAGE alone, "never called" and "set, but not called" look the same.
-            role = quote_identifier(sessions[0].role)
+            role = quote_identifier(sessions.role)
             states[key] = Trouble(
                 "no_privilege",
-                f"{sessions[0].role} may use {sequence.schema}.{sequence.name}"
+                f"{sessions.role} may use {sequence.schema}.{sequence.name}"
                 " but not see where an uncalled sequence stands",
                 f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO {role};",
             )
         else:
-            states[key] = State(int(result[0]), result[1] == "true")
+            states[key] = state(result)
     return states
 
 
-def probe_of_ends(column: Column) -> Probe:
+def quick_states(reader: Reader, wanted: Mapping[t.Any, Sequence], patience: float | None = None) -> dict[t.Any, State]:
+    """Read by one call of a function each what costs a SELECT three times as much.
+
+    Up to version 17 the function says nothing of a sequence that was not called, and waits where its owner alters it.
+
+    :arg reader: where from; in a transaction of one's own the locks taken stay until its end
+    :arg patience: seconds to wait for a lock; None: the reader's own
+    :returns: states by the same keys, as far as they could be told
+    :raises DatabaseError: nothing could be read, for example because one of them is locked
+    """
+    keys = list(wanted)
+    if reader.version_number >= _ANSWERS_ALL_STATES:
+        columns, function = "f.last_value::text AS one, f.is_called::text AS two", "pg_get_sequence_data(q.oid)"
+    else:
+        columns, function = (
+            "f.value::text AS one, 'true'::text AS two",
+            "(SELECT pg_sequence_last_value(q.oid) AS value)",
+        )
+    oids = ",".join(str(wanted[key].oid) for key in keys)
+    rows = reader.query(
+        f"SELECT q.place, {columns} FROM unnest('{{{oids}}}'::oid[]) WITH ORDINALITY AS q (oid, place)"
+        f" CROSS JOIN LATERAL {function} AS f",
+        lock_timeout=None if patience is None else min(patience, reader.lock_timeout),
+    )
+    return {keys[row["place"] - 1]: state((row["one"], row["two"])) for row in rows if row["one"] is not None}
+
+
+def state(result: Ends) -> State:
+    """A state, of last value and is_called as text."""
+    return State(int(result[0] or 0), result[1] == "true")
+
+
+def probes_of_ends(column: Column) -> list[Probe]:
     """Greatest and least value of a column."""
     name = quote_identifier(column.name)
-    return Probe(
-        f"SELECT max({name})::text AS one, min({name})::text AS two FROM {sql_table(column)}", 2 * column.relations
+    if not column.indexed:
+        # One scan for both.
+        return _in_parts(column, lambda table: ((f"max({name})::text", f"min({name})::text", f"FROM {table}"),))
+    # Cheaper to plan than max() and min(), which the planner turns into this.
+    return _in_parts(
+        column,
+        lambda table: (
+            (f"{name}::text", "NULL::text", f"FROM {table} WHERE {name} IS NOT NULL ORDER BY {name} DESC LIMIT 1"),
+            ("NULL::text", f"{name}::text", f"FROM {table} WHERE {name} IS NOT NULL ORDER BY {name} LIMIT 1"),
+        ),
     )
 
 
-def probe_within(sequence: Sequence, column: Column) -> Probe:
+def probes_within(sequence: Sequence, column: Column) -> list[Probe]:
     """The furthest value of a column within the sequence's reach."""
-    name, reach = quote_identifier(column.name), sequence.reach
-    aggregate = "max" if sequence.ascending else "min"
+    name = quote_identifier(column.name)
     # A quoted literal cast to the column's type: a bare -9223372036854775808 would be numeric and miss the index.
-    lowest, highest = (f"'{bound}'::{column.base_type}" for bound in reach)
-    return Probe(
-        f"SELECT {aggregate}({name})::text AS one, NULL::text AS two FROM {sql_table(column)}"
-        f" WHERE {name} >= {lowest} AND {name} <= {highest}",
-        2 * column.relations,
-    )
+    lowest, highest = (f"'{bound}'::{column.base_type}" for bound in sequence.reach)
+    inside = f"WHERE {name} >= {lowest} AND {name} <= {highest}"
+    one, two = (f"max({name})::text", "NULL::text") if sequence.ascending else ("NULL::text", f"min({name})::text")
+    return _in_parts(column, lambda table: ((one, two, f"FROM {table} {inside}"),))
+
+
+def _in_parts(column: Column, selects: Callable[[str], tuple[tuple[str, str, str], ...]]) -> list[Probe]:
+    """A probe of a table and all below it; where those are too many for one transaction, one of each of them."""
+    if not column.parts:
+        return [Probe(selects(sql_table(column)), column.relations)]
+    average = max(1, column.relations // len(column.parts))
+    return [Probe(selects(f"ONLY {part}"), average) for part in column.parts]
 
 
 def probe_of_state(sequence: Sequence) -> Probe:
     """Last value of a sequence and whether it was called; last value NULL where only USAGE is held and it was not."""
     if sequence.can_select:
-        return Probe(f"SELECT last_value::text AS one, is_called::text AS two FROM {sequence.sql_name}", 1)
-    return Probe(f"SELECT pg_sequence_last_value({sequence.oid}::regclass)::text AS one, 'true'::text AS two", 1)
+        return Probe((("last_value::text", "is_called::text", f"FROM {sequence.sql_name}"),), 1)
+    return Probe(((f"pg_sequence_last_value({sequence.oid}::regclass)::text", "'true'::text", ""),), 1)
 
 
-def reading_of_ends(sequence: Sequence, ends: tuple[str | None, str | None]) -> tuple[Reading, bool]:
+def reading_of_ends(sequence: Sequence, ends: Ends) -> tuple[Reading, bool]:
     """What greatest and least value say of a column.
 
     :arg ends: both as text; ``NaN`` is the greatest of all numbers for PostgreSQL
@@ -326,96 +385,103 @@ def whole(value: str | None, ascending: bool) -> int | None:
     return int(decimal.Decimal(value).to_integral_value(rounding))
 
 
-def run_probes(
-    sessions: List[Session], probes: Mapping[t.Any, Probe]
-) -> dict[t.Any, tuple[str | None, str | None] | DatabaseError]:
-    """Run readings in batches, on all sessions at once; a batch that fails is run again one by one.
+def furthest_of_ends(sequence: Sequence, ends: Ends) -> int | None:
+    """The furthest of both, in the direction of counting, as a whole number."""
+    return whole(ends[0] if sequence.ascending else ends[1], sequence.ascending)
 
-    :returns: both values, or the error, by the probes' keys
+
+def run_probes(reader: Sessions, probes: Mapping[t.Any, List[Probe]]) -> dict[t.Any, Ends | DatabaseError]:
+    """Run readings in batches; a batch that fails is run again by halves, so that one bad object costs only itself.
+
+    :arg probes: by any key, one or several that are to be taken together
+    :returns: greatest first and least second text, or the error, by the same keys
     """
+    found: dict[t.Any, list[Ends]] = {}
+    errors: dict[t.Any, DatabaseError] = {}
 
-    def work(session: Session, batch: List[tuple[t.Any, Probe]]) -> dict[t.Any, t.Any]:
-        patience = session.lock_timeout if len(batch) == 1 else min(session.lock_timeout, PATIENCE)
+    def run(batch: list[tuple[t.Any, Probe]]) -> None:
+        patience = None if len(batch) == 1 else min(reader.lock_timeout, PATIENCE)
         try:
-            return read_batch(lambda statement: session.query(statement, lock_timeout=patience), batch)
+            rows = read_batch(lambda statement: reader.query(statement, lock_timeout=patience), batch)
         except DatabaseError as error:
             if len(batch) == 1:
-                return {batch[0][0]: error}
-        found: dict[t.Any, t.Any] = {}
-        for single in batch:
-            found.update(work(session, [single]))
-        return found
+                errors[batch[0][0]] = error
+                return
+            run(batch[: len(batch) // 2])
+            run(batch[len(batch) // 2 :])
+        else:
+            for (key, _probe), ends in zip(batch, rows):
+                found.setdefault(key, []).append(ends)
 
-    found: dict[t.Any, t.Any] = {}
-    for part in _share_out(sessions, list(_batches(probes)), work):
-        found.update(part)
-    return found
+    several = ((key, probe) for key, probes_of_key in probes.items() for probe in probes_of_key)
+    for batch in batches(several, lambda item: item[1].relations, _BATCH_PROBES):
+        run(batch)
+    return {key: errors.get(key) or merged(found[key]) for key in probes}
 
 
-def read_batch(
-    query: Callable[[str], List[Row]], batch: List[tuple[t.Any, Probe]]
-) -> dict[t.Any, tuple[str | None, str | None]]:
+def merged(ends: List[Ends]) -> Ends:
+    """The greatest of the first and the least of the second texts, as numbers."""
+    if len(ends) == 1:
+        return ends[0]
+
+    def value(text: str) -> tuple[bool, decimal.Decimal]:
+        number = decimal.Decimal(text)
+        # For PostgreSQL NaN is greater than all numbers (manual, 8.1.2); Python cannot compare it.
+        return (True, decimal.Decimal(0)) if number.is_nan() else (False, number)
+
+    greatest = max((one for one, _two in ends if one is not None), key=value, default=None)
+    least = min((two for _one, two in ends if two is not None), key=value, default=None)
+    return greatest, least
+
+
+def read_batch(query: Callable[[str], List[Row]], batch: List[tuple[t.Any, Probe]]) -> list[Ends]:
     """Run readings as one statement.
 
     :arg query: runs a statement, returns its rows
-    :returns: both values by the probes' keys
+    :arg batch: probes, with whatever they are known by
+    :returns: both texts of each, in the same order
     :raises DatabaseError: the statement failed
     """
-    selects = (
-        f"SELECT {place} AS place, p.one, p.two FROM ({probe.statement}) p" for place, (_key, probe) in enumerate(batch)
+    statement = "\nUNION ALL\n".join(
+        f"(SELECT {place} AS place, {one} AS one, {two} AS two {rest})"
+        for place, (_key, probe) in enumerate(batch)
+        for one, two, rest in probe.selects
     )
-    return {batch[row["place"]][0]: (row["one"], row["two"]) for row in query("\nUNION ALL\n".join(selects))}
+    ones: list[str | None] = [None] * len(batch)
+    twos: list[str | None] = [None] * len(batch)
+    for row in query(statement):
+        place = row["place"]
+        ones[place] = row["one"] if ones[place] is None else ones[place]
+        twos[place] = row["two"] if twos[place] is None else twos[place]
+    return list(zip(ones, twos))
 
 
-def _batches(probes: Mapping[t.Any, Probe]) -> Iterable[list[tuple[t.Any, Probe]]]:
-    batch: list[tuple[t.Any, Probe]] = []
-    relations = 0
-    for key, probe in probes.items():
-        if batch and (len(batch) == _BATCH_STATEMENTS or relations + probe.relations > _BATCH_RELATIONS):
+def batches(items: Iterable[T], relations: Callable[[T], int], most: int) -> Iterable[list[T]]:
+    """Cut items into batches of at most so many, each locking no more relations than a transaction may.
+
+    :arg relations: how many relations an item locks; one that exceeds the bound is a batch of its own
+    """
+    batch: list[T] = []
+    locked = 0
+    for item in items:
+        more = relations(item)
+        if batch and (len(batch) == most or locked + more > MOST_RELATIONS):
             yield batch
-            batch, relations = [], 0
-        batch.append((key, probe))
-        relations += probe.relations
+            batch, locked = [], 0
+        batch.append(item)
+        locked += more
     if batch:
         yield batch
 
 
-def _share_out(sessions: List[Session], tasks: List[t.Any], work: Callable[[Session, t.Any], t.Any]) -> list[t.Any]:
-    if len(sessions) == 1 or len(tasks) < 2:
-        return [work(sessions[0], task) for task in tasks]
-    free: queue.SimpleQueue[Session] = queue.SimpleQueue()
-    for session in sessions:
-        free.put(session)
-
-    def borrow(task: t.Any) -> t.Any:
-        session = free.get()
-        try:
-            return work(session, task)
-        finally:
-            free.put(session)
-
-    with concurrent.futures.ThreadPoolExecutor(len(sessions)) as pool:
-        return list(pool.map(borrow, tasks))
-
-
-def _scans(
-    sessions: List[Session], unindexed: Mapping[t.Any, tuple[Sequence, Column]]
-) -> dict[t.Any, int | DatabaseError]:
+def _rows_to_scan(reader: Reader, column: Column) -> int:
     """How many rows the planner expects to scan.
 
     Its estimate follows the size on disk, also of tables that were never analyzed, as after a restore.
     """
-
-    def estimate(session: Session, item: tuple[t.Any, tuple[Sequence, Column]]) -> tuple[t.Any, int | DatabaseError]:
-        key, (_sequence, column) = item
-        statement = f"EXPLAIN (FORMAT JSON) SELECT {quote_identifier(column.name)} FROM {sql_table(column)}"
-        try:
-            plan = next(iter(session.query(statement)[0].values()))
-        except DatabaseError as error:
-            return key, error
-        return key, int(plan[0]["Plan"]["Plan Rows"])
-
-    return dict(_share_out(sessions, list(unindexed.items()), estimate))
+    statement = f"EXPLAIN (FORMAT JSON) SELECT {quote_identifier(column.name)} FROM {sql_table(column)}"
+    plan = next(iter(reader.query(statement)[0].values()))
+    return int(plan[0]["Plan"]["Plan Rows"])
 
 
 def _too_large(column: Column, rows: int) -> Trouble:

@@ -6,44 +6,62 @@
 
 """Findings in, changes and what could not be changed out.
 
-``ALTER SEQUENCE ... CACHE`` with the value it has takes SHARE ROW EXCLUSIVE on the sequence: it waits for every
-open transaction that called ``nextval()`` or ``setval()``, and holds back all later ones. It also gives the sequence
-a new file, so that ``setval()`` rolls back with the transaction and other sessions drop the values they had cached.
-Under it everything is read again, and the move is decided on what was read there (facts, A3 and A5).
+Every move of an owned sequence is decided on what is read under the sequence's own lock, for which one waits for every
+open transaction that called ``nextval()`` or ``setval()``, and which holds back all later ones (facts, A3 and A5).
+
+What is simply behind is moved in batches: one transaction, and one flush to disk, for several sequences. There
+``ALTER SEQUENCE ... OWNER TO`` the owner it has takes the lock and changes nothing, at a hundredth of the cost of:
+
+The rest goes one by one: what others hold, what may go backward, what may have values cached by other sessions.
+``ALTER SEQUENCE ... CACHE`` with the value it has gives the sequence a new file as well, so that ``setval()`` rolls
+back with the transaction and other sessions drop the values they had cached.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _observe
 from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
     DatabaseError,
+    quote_identifier,
     quote_literal,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Reading, State, Trouble
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Sequence as List
 
     from ansible_collections.pgops.sequences.plugins.module_utils._audit import Database, Finding
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Reader, Row, Session, Sessions
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
 
-_DEFINITION = """
-SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS sql_name,
+# Larger ones gain nothing, and would hold back more writers for longer.
+_BATCH_MOVES = 50
+
+# Whether this very transaction wrote the entry tells a true no-op from an owner that was another one meanwhile.
+_DEFINITIONS = """
+SELECT s.seqrelid::bigint AS oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS sql_name,
        s.seqstart AS start_value, s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value,
-       s.seqcache AS cache_size, s.seqcycle AS cycle, pg_has_role(c.relowner, 'USAGE') AS owned
+       s.seqcache AS cache_size, s.seqcycle AS cycle, pg_has_role(c.relowner, 'USAGE') AS owned,
+       pg_get_userbyid(c.relowner)::text AS owner,
+       c.xmin::text = (txid_current() % 4294967296)::text AS written
 FROM pg_sequence s
 JOIN pg_class c ON c.oid = s.seqrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE s.seqrelid = {oid}
+WHERE s.seqrelid = ANY ('{{oids}}'::oid[])
+"""
+
+_SETVALS = """
+SELECT pg_catalog.setval(q.oid::regclass, q.last_value, q.is_called)
+FROM unnest('{{oids}}'::oid[], '{{last_values}}'::bigint[], '{{are_called}}'::bool[])
+     AS q (oid, last_value, is_called)
 """
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+class Options(t.NamedTuple):
     """How to repair: the policy of the moves, and what they may cost.
 
     :ivar retries: further tries for a sequence whose lock could not be had
@@ -59,16 +77,18 @@ class Options:
         return cls(policy, params["retries"])
 
 
-@dataclasses.dataclass(frozen=True)
-class Change:
+class Change(t.NamedTuple):
     """A move that was made, or in check mode would be.
 
+    :ivar increment: the sequence's, which tells next values
     :ivar method: ``locked`` or ``stepped``
-    :ivar statement: the SQL that did it
+    :ivar statement: the SQL that did it, once the lock was held
     """
 
     database: str
-    sequence: Sequence
+    schema: str
+    name: str
+    increment: int
     reasons: tuple[str, ...]
     method: str
     before: State
@@ -76,8 +96,7 @@ class Change:
     statement: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Unfixed:
+class Unfixed(t.NamedTuple):
     """A sequence that needs a hand: still critical, or not readable.
 
     :ivar finding: as it stands after the run
@@ -95,7 +114,14 @@ class Unfixed:
 
 
 class _Altered(Exception):
-    """The sequence is no longer what was discovered."""
+    """Sequences are no longer what was discovered.
+
+    :ivar oids: which
+    """
+
+    def __init__(self, oids: Iterable[int]) -> None:
+        super().__init__()
+        self.oids = frozenset(oids)
 
 
 class _NothingToDo(Exception):
@@ -103,33 +129,56 @@ class _NothingToDo(Exception):
 
 
 def predict(database: Database, options: Options) -> tuple[list[Change], list[Unfixed]]:
-    """What :func:`repair` would do, with the findings left as they would be afterwards; writes nothing."""
-    changes = []
-    refused: dict[int, _judge.Refusal] = {}
-    for oid, finding in list(database.findings.items()):
-        step = _judge.plan(finding.observation, finding.verdict, options.policy)
-        if isinstance(step, _judge.Refusal):
-            refused[oid] = step
-        elif step is not None:
-            changes.append(_change(finding, step.method, step.after, step.next_value))
-            database.findings[oid] = database.finding(dataclasses.replace(finding.observation, state=step.after))
-    return changes, _unfixed(database, refused, {})
+    """Audit a database; say what :func:`repair` would do, with the findings left as they would be afterwards.
 
+    Writes nothing.
 
-def repair(database: Database, options: Options) -> tuple[list[Change], list[Unfixed]]:
-    """Move what needs it; each sequence in a transaction of its own, so that none spoils another.
-
-    :arg database: audited; its findings are brought up to date
+    :arg database: entered
     :arg options: how to repair
     :returns: the changes, and what needs a hand
     """
-    changes: dict[int, Change] = {}
-    troubles: dict[int, Trouble] = {}
+    changes: list[Change] = []
     refused: dict[int, _judge.Refusal] = {}
-    due = list(database.findings)
+
+    def foretell(findings: list[Finding]) -> Iterator[tuple[Finding, bool]]:
+        for finding in findings:
+            step = _judge.plan(finding.observation, finding.verdict, options.policy)
+            if isinstance(step, _judge.Refusal):
+                refused[finding.sequence.oid] = step
+                yield finding, True
+            elif step is not None:
+                changes.append(_change(finding, step.method, step.after, step.next_value))
+                yield database.finding(finding.observation._replace(state=step.after)), False
+            else:
+                yield finding, False
+
+    database.look(foretell)
+    return sorted(changes, key=_place), _unfixed(database, refused, {})
+
+
+def _place(change: Change) -> tuple[str, str]:
+    return change.schema, change.name
+
+
+def repair(database: Database, options: Options) -> tuple[list[Change], list[Unfixed]]:
+    """Audit a database and move what needs it; no sequence spoils another.
+
+    :arg database: entered
+    :arg options: how to repair
+    :returns: the changes, and what needs a hand
+    """
+    batches = _Batches(database, options)
+    database.look(batches.move)
+    changes, refused, due = batches.changes, batches.refused, batches.left
+    # A default that binds late, or a domain, may have begun to name a sequence since its columns were looked up.
+    again = batches.again | (database.rebound(changes) if changes and not database.error else set())
+    if again and not database.error:
+        database.look_again(again)
+        due |= again
+    troubles: dict[int, Trouble] = {}
     for attempt in range(options.retries + 1):
         moves = {}
-        for oid in due:
+        for oid in sorted(due):
             finding = database.findings.get(oid)
             step = _judge.plan(finding.observation, finding.verdict, options.policy) if finding else None
             refused.pop(oid, None)
@@ -137,52 +186,198 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
                 refused[oid] = step
             elif step is not None and finding is not None:
                 moves[oid] = (finding, step)
-        if not moves:
+        if not moves or database.error:
             break
-        altered = set()
         for oid, (finding, step) in moves.items():
             try:
                 made = _move(database, finding, step, options, last_try=attempt == options.retries)
             except _Altered:
-                altered.add(oid)
+                pass
             except DatabaseError as error:
                 troubles[oid] = _observe.sequence_trouble(error, finding.sequence, database.session)
-                if troubles[oid].vanished:
-                    altered.add(oid)
             else:
                 troubles.pop(oid, None)
                 if made:
                     # Over several tries it is one move, from where the sequence first stood.
                     first = changes.get(oid, made)
-                    changes[oid] = dataclasses.replace(made, before=first.before, reasons=first.reasons)
-        if altered:
-            database.look_again(altered)
-        database.check_again(set(moves) - altered)
+                    changes[oid] = made._replace(before=first.before, reasons=first.reasons)
+        database.look_again(set(moves))
         # In mode realign a sequence that writers used meanwhile always runs ahead a little: one move is enough.
-        due = [oid for oid in moves if not options.policy.realign or oid not in changes]
-    if changes or troubles:
-        database.look_again()
+        due = {oid for oid in moves if not options.policy.realign or oid not in changes}
     # What stood in the way of a move that nobody needs any more, because somebody else made it, is no trouble.
     troubles = {oid: trouble for oid, trouble in troubles.items() if _is_due(database.findings.get(oid), options)}
-    return list(changes.values()), _unfixed(database, refused, troubles)
+    return sorted(changes.values(), key=_place), _unfixed(database, refused, troubles)
 
 
 def _is_due(finding: Finding | None, options: Options) -> bool:
     return finding is not None and _judge.plan(finding.observation, finding.verdict, options.policy) is not None
 
 
-def _move(
-    database: Database, finding: Finding, step: _judge.Move, options: Options, last_try: bool
-) -> Change | None:
-    if step.method == _judge.STEPPED:
-        return _move_stepped(database, finding, options)
-    try:
-        return _move_locked(database, finding, options)
-    except DatabaseError as error:
-        # An owner who never gets the lock can still go forward without it.
-        if not (last_try and error.sqlstate == "55P03" and _can_step(finding, step)):
-            raise
-        return _move_stepped(database, finding, options)
+class _Batches:
+    """The moves of a database that go several to a transaction.
+
+    :ivar changes: moves made, by the sequences' oids
+    :ivar refused: why a sequence that needs it is not moved
+    :ivar left: sequences that are to be moved one by one
+    :ivar again: sequences that were moved by less than all there was to know
+    """
+
+    def __init__(self, database: Database, options: Options) -> None:
+        self.changes: dict[int, Change] = {}
+        self.refused: dict[int, _judge.Refusal] = {}
+        self.left: set[int] = set()
+        self.again: set[int] = set()
+        self._database = database
+        self._policy = options.policy
+
+    def move(self, findings: list[Finding]) -> Iterator[tuple[Finding, bool]]:
+        """Move what can go in batches.
+
+        :arg findings: of some sequences
+        :returns: each as it stands now, and whether there is more to be done about it
+        """
+        now = {finding.sequence.oid: finding for finding in findings}
+        due = []
+        for oid, finding in now.items():
+            step = _judge.plan(finding.observation, finding.verdict, self._policy)
+            if isinstance(step, _judge.Refusal):
+                self.refused[oid] = step
+            elif step is not None:
+                self.left.add(oid)
+                if step.method == _judge.LOCKED and self._goes_in_a_batch(finding):
+                    due.append(finding)
+        done: dict[int, Finding] = {}
+        for batch in _observe.batches(due, _relations, _BATCH_MOVES):
+            done.update(self._move(batch))
+        if done:
+            now.update(done)
+            # A column that a sequence was given meanwhile was not read under the lock, nor were tables replaced by others.
+            self.again |= self._database.altered(finding.sequence for finding in done.values())
+            self.again.update(
+                oid for oid, finding in done.items() if oid not in self.changes or not _read_under_lock(finding)
+            )
+        for oid, finding in now.items():
+            yield finding, oid in self.left or oid in self.refused or oid in self.again
+
+    def _goes_in_a_batch(self, finding: Finding) -> bool:
+        # Where sessions cache values only a new file makes them drop these (facts, A5).
+        plain = finding.sequence.cache_size == 1 and finding.sequence.can_update
+        return plain and not self._policy.realign and not self._policy.lock_tables
+
+    def _move(self, batch: List[Finding]) -> dict[int, Finding]:
+        """Move a batch, and by halves what fails; what fails alone is left.
+
+        :returns: findings as they stand now, of those that need nothing more
+        """
+        if len(batch) < 2:
+            return {}
+        moves: dict[int, tuple[Finding, _judge.Move]] = {}
+        try:
+            with self._database.sessions.borrow() as session:
+                locked = _move_together(self._database, session, batch, self._policy, moves)
+            done = {finding.sequence.oid: finding for finding in locked}
+            rest: list[Finding] = []
+        except _Altered as error:
+            done, rest = {}, [finding for finding in batch if finding.sequence.oid not in error.oids]
+        except DatabaseError:
+            # setval() is not undone by a rollback: what it did until then is done.
+            done = self._made(moves)
+            rest = [finding for finding in batch if finding.sequence.oid not in done]
+        for oid in done:
+            if oid in moves:
+                finding, step = moves[oid]
+                self.changes[oid] = _change(finding, step.method, step.after, step.next_value)
+                done[oid] = self._database.finding(finding.observation._replace(state=step.after))
+        self.left.difference_update(done)
+        # Without those that were altered it is a batch as good as any; otherwise one of the halves may be.
+        pieces = [rest] if len(rest) < len(batch) else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
+        for piece in pieces:
+            done.update(self._move(piece))
+        return done
+
+    def _made(self, moves: Mapping[int, tuple[Finding, _judge.Move]]) -> dict[int, Finding]:
+        """Those of some moves that were made although their transaction failed."""
+        sequences = {oid: finding.sequence for oid, (finding, _step) in moves.items()}
+        states = _observe.read_states(self._database.sessions, sequences) if sequences else {}
+        return {oid: moves[oid][0] for oid, state in states.items() if state == moves[oid][1].after}
+
+
+def _relations(finding: Finding) -> int:
+    """How many relations are locked to move a sequence."""
+    pairs = zip(finding.sequence.columns, finding.observation.readings)
+    return 1 + sum(column.relations for column, reading in pairs if _is_quick(column, reading))
+
+
+def _is_quick(column: Column, reading: Reading) -> bool:
+    """Whether a column can be read while others wait for the lock, and without locking too much."""
+    return reading.trouble is None and not column.parts and (reading.scan_rows or 0) <= _observe.LONG_SCAN_ROWS
+
+
+def _read_under_lock(finding: Finding) -> bool:
+    """Whether all of a sequence's columns that can be read at all were read under its lock."""
+    pairs = zip(finding.sequence.columns, finding.observation.readings)
+    return all(reading.trouble or _is_quick(column, reading) for column, reading in pairs)
+
+
+def _move_together(
+    database: Database,
+    session: Session,
+    batch: List[Finding],
+    policy: _judge.Policy,
+    moves: dict[int, tuple[Finding, _judge.Move]],
+) -> list[Finding]:
+    """Move sequences in one transaction.
+
+    :arg moves: is given the moves, by the sequences' oids, before they are made
+    :returns: all of them as found under the lock
+    :raises _Altered: some are no longer what was discovered; nothing was changed
+    :raises DatabaseError: one is locked by somebody else, or something else is wrong
+    """
+    sequences = {finding.sequence.oid: finding.sequence for finding in batch}
+    oids = ",".join(map(str, sequences))
+    # Others wait while this runs. One second more than lock_timeout, as for one sequence.
+    bound = min(session.statement_timeout, session.lock_timeout + 1)
+    patience = min(session.lock_timeout, _observe.PATIENCE)
+    with session.transaction(lock_timeout=patience, statement_timeout=bound) as run:
+        run(";\n".join(f"ALTER SEQUENCE {x.sql_name} OWNER TO {quote_identifier(x.owner)}" for x in sequences.values()))
+        rows = run(_DEFINITIONS.replace("{oids}", oids))
+        there = {row["oid"]: row for row in rows}
+        altered = [oid for oid, sequence in sequences.items() if not _is_still(sequence, there.get(oid), locked=True)]
+        if altered:
+            raise _Altered(altered)
+        found = _read_again([finding.observation for finding in batch], session.reader(run))
+        locked = [database.finding(observation) for observation in found]
+        for finding in locked:
+            step = _judge.plan(finding.observation, finding.verdict, policy)
+            if isinstance(step, _judge.Move) and step.method == _judge.LOCKED:
+                moves[finding.sequence.oid] = (finding, step)
+        if moves:
+            states = [step.after for _finding, step in moves.values()]
+            values = {
+                "oids": moves,
+                "last_values": [state.last_value for state in states],
+                "are_called": [state.is_called for state in states],
+            }
+            statement = _SETVALS
+            for name, several in values.items():
+                statement = statement.replace("{" + name + "}", ",".join(map(str, several)))
+            run(statement)
+    return locked
+
+
+def _move(database: Database, finding: Finding, step: _judge.Move, options: Options, last_try: bool) -> Change | None:
+    # Parts of large tables are read through another session while this one holds the lock.
+    database.sessions.grow(2 if any(column.parts for column in finding.sequence.columns) else 1)
+    with database.sessions.borrow() as session:
+        if step.method == _judge.STEPPED:
+            return _move_stepped(database, session, finding, options)
+        try:
+            return _move_locked(database, session, finding, options)
+        except DatabaseError as error:
+            # An owner who never gets the lock can still go forward without it.
+            if not (last_try and error.sqlstate == "55P03" and _can_step(finding, step)):
+                raise
+            return _move_stepped(database, session, finding, options)
 
 
 def _can_step(finding: Finding, step: _judge.Move) -> bool:
@@ -193,84 +388,123 @@ def _can_step(finding: Finding, step: _judge.Move) -> bool:
     return 0 < steps <= _judge.MOST_STEPS
 
 
-def _move_locked(database: Database, finding: Finding, options: Options) -> Change | None:
+def _move_locked(database: Database, session: Session, finding: Finding, options: Options) -> Change | None:
     sequence = finding.sequence
-    session = database.session
     everything = options.policy.lock_tables or options.policy.realign
     # Writers wait for what runs under the lock. One second more than lock_timeout, which is to strike first.
     bound = session.statement_timeout if everything else min(session.statement_timeout, session.lock_timeout + 1)
-    try:
-        with session.transaction(statement_timeout=bound) as run:
-            if options.policy.lock_tables:
-                _lock_tables(finding, run)
-            if not _same(sequence, run(_DEFINITION.replace("{oid}", str(sequence.oid)))):
-                raise _Altered
-            run(f"ALTER SEQUENCE {sequence.sql_name} CACHE {sequence.cache_size}")
-            # Going forward, a column missed is found by the audit after the move; going back it would be too late.
-            if not (
-                database.same(sequence, run)
-                if options.policy.realign
-                else _same(sequence, run(_DEFINITION.replace("{oid}", str(sequence.oid))))
-            ):
-                raise _Altered
-            if not options.policy.lock_tables:
-                patience = min(session.lock_timeout, _observe.PATIENCE)
-                run(f"SET LOCAL lock_timeout = '{round(patience * 1000) or 1}ms'")
-            locked = database.finding(_read_again(finding.observation, run, everything))
-            step = _judge.plan(locked.observation, locked.verdict, options.policy)
-            if not isinstance(step, _judge.Move) or step.method != _judge.LOCKED:
-                raise _NothingToDo
-            change = _change(locked, step.method, step.after, step.next_value)
-            run(_setval(step.after, f"{sequence.oid}::regclass"))
-    except _NothingToDo:
-        return None
-    return change
+    definition = _DEFINITIONS.replace("{oids}", str(sequence.oid))
+    with contextlib.suppress(_NothingToDo), session.transaction(statement_timeout=bound) as run:
+        if options.policy.lock_tables:
+            _lock_tables(finding, run)
+        _refuse_altered(sequence, run(definition))
+        run(f"ALTER SEQUENCE {sequence.sql_name} CACHE {sequence.cache_size}")
+        # Going forward, a column missed is found by the audit after the move; going back it would be too late.
+        if not options.policy.realign:
+            _refuse_altered(sequence, run(definition))
+        elif not database.same(sequence, session.reader(run)):
+            raise _Altered([sequence.oid])
+        if not options.policy.lock_tables:
+            patience = min(session.lock_timeout, _observe.PATIENCE)
+            run(f"SET LOCAL lock_timeout = '{round(patience * 1000) or 1}ms'")
+        (observation,) = _read_again([finding.observation], session.reader(run), database.sessions, everything)
+        locked = database.finding(observation)
+        step = _judge.plan(locked.observation, locked.verdict, options.policy)
+        if not isinstance(step, _judge.Move) or step.method != _judge.LOCKED:
+            raise _NothingToDo
+        change = _change(locked, step.method, step.after, step.next_value)
+        run(_setval(step.after, f"{sequence.oid}::regclass"))
+        return change
+    return None
 
 
-def _same(sequence: Sequence, rows: list[Row]) -> bool:
-    return bool(rows) and all(getattr(sequence, name) == value for name, value in rows[0].items())
+def _refuse_altered(sequence: Sequence, rows: List[Row]) -> None:
+    if not _is_still(sequence, rows[0] if rows else None):
+        raise _Altered([sequence.oid])
 
 
-def _read_again(observation: Observation, run: Callable[[str], list[Row]], everything: bool) -> Observation:
-    """Read columns and state anew inside the open transaction, each statement with a snapshot of its own.
+def _is_still(sequence: Sequence, definition: Row | None, locked: bool = False) -> bool:
+    """Whether a sequence is what it was discovered to be.
 
-    :arg everything: also columns that have to be scanned
+    :arg locked: it was given the owner it has, which is to have changed nothing
     """
-    sequence = observation.sequence
-    readings = list(observation.readings)
+    if definition is None or (locked and definition["written"]):
+        return False
+    return all(getattr(sequence, name) == value for name, value in definition.items() if name != "written")
 
-    def wanted(reading: Reading) -> bool:
+
+def _read_again(
+    observations: List[Observation], reader: Reader, aside: Sessions | None = None, everything: bool = False
+) -> list[Observation]:
+    """Read columns and states anew inside the open transaction, each statement with a snapshot of its own.
+
+    :arg observations: of sequences
+    :arg reader: the transaction
+    :arg aside: sessions that tables of too many relations for one transaction are read through
+    :arg everything: also columns that have to be scanned for long, or that are in many parts
+    :returns: what is found now, in the same order; columns not read again stay as they were
+    """
+    wanted = [
+        (number, place, column)
+        for number, observation in enumerate(observations)
+        for place, (column, reading) in enumerate(zip(observation.sequence.columns, observation.readings))
         # Writers wait for the lock; what a long scan would have found more shows in the audit after the move.
-        return reading.trouble is None and (everything or (reading.scan_rows or 0) <= _observe.LONG_SCAN_ROWS)
-
-    columns = [(place, sequence.columns[place]) for place, reading in enumerate(readings) if wanted(reading)]
-    probes = [(place, _observe.probe_of_ends(column)) for place, column in columns]
-    found = _observe.read_batch(run, probes) if probes else {}
-    for place, column in columns:
-        reading, settled = _observe.reading_of_ends(sequence, found[place])
+        if _is_quick(column, reading) or (everything and reading.trouble is None)
+    ]
+    readings = [list(observation.readings) for observation in observations]
+    within = []
+    ends = _ends(reader, aside, [_observe.probes_of_ends(column) for _number, _place, column in wanted])
+    for (number, place, column), found in zip(wanted, ends):
+        reading, settled = _observe.reading_of_ends(observations[number].sequence, found)
+        readings[number][place] = reading._replace(scan_rows=observations[number].readings[place].scan_rows)
         if not settled:
-            within = _observe.read_batch(run, [(place, _observe.probe_within(sequence, column))])[place]
-            reading = dataclasses.replace(reading, furthest=_observe.whole(within[0], sequence.ascending))
-        readings[place] = dataclasses.replace(reading, scan_rows=readings[place].scan_rows)
-    last_value, is_called = _observe.read_batch(run, [("state", _observe.probe_of_state(sequence))])["state"]
-    state = None if last_value is None else State(int(last_value), is_called == "true")
-    return dataclasses.replace(observation, state=state, readings=tuple(readings))
+            within.append((number, place, column))
+    probes = [_observe.probes_within(observations[number].sequence, column) for number, _place, column in within]
+    for (number, place, _column), found in zip(within, _ends(reader, aside, probes)):
+        furthest = _observe.furthest_of_ends(observations[number].sequence, found)
+        readings[number][place] = readings[number][place]._replace(furthest=furthest)
+    sequences = {number: observation.sequence for number, observation in enumerate(observations)}
+    states: dict[int, State] = _observe.quick_states(reader, sequences)
+    rest = [number for number in sequences if number not in states]
+    found_states = _ends(reader, None, [[_observe.probe_of_state(sequences[number])] for number in rest])
+    states.update((number, _observe.state(found)) for number, found in zip(rest, found_states) if found[0] is not None)
+    return [
+        observation._replace(state=states.get(number), readings=tuple(readings[number]))
+        for number, observation in enumerate(observations)
+    ]
 
 
-def _move_stepped(database: Database, finding: Finding, options: Options) -> Change | None:
+def _ends(reader: Reader, aside: Sessions | None, several: List[List[_observe.Probe]]) -> list[_observe.Ends]:
+    """Run readings, each in one part or many, inside a transaction."""
+    found: dict[int, _observe.Ends] = {}
+    if aside and len(aside.all) > 1:
+        parts = {number: probes for number, probes in enumerate(several) if len(probes) > 1}
+        for number, ends in _observe.run_probes(aside, parts).items():
+            if isinstance(ends, DatabaseError):
+                raise ends
+            found[number] = ends
+    here = [(number, probe) for number, probes in enumerate(several) if number not in found for probe in probes]
+    read: dict[int, list[_observe.Ends]] = {}
+    for (number, _probe), ends in zip(here, _observe.read_batch(reader.query, here) if here else ()):
+        read.setdefault(number, []).append(ends)
+    found.update((number, _observe.merged(parts)) for number, parts in read.items())
+    return [found[number] for number in range(len(several))]
+
+
+def _move_stepped(database: Database, session: Session, finding: Finding, options: Options) -> Change | None:
     """Call ``nextval()`` until it is there: never backward, whoever else calls it, and nobody waits."""
-    sequence, session = finding.sequence, database.session
+    sequence = finding.sequence
     with session.transaction() as run:
         if options.policy.lock_tables:
             _lock_tables(finding, run)
-        fresh = database.finding(_read_again(finding.observation, run, everything=True))
+        (observation,) = _read_again([finding.observation], session.reader(run), database.sessions, everything=True)
+        fresh = database.finding(observation)
         step = _judge.plan(fresh.observation, fresh.verdict, options.policy)
         if not isinstance(step, _judge.Move) or not _can_step(fresh, step):
             return None
         run(_steps(sequence, step.next_value, f"{sequence.oid}::regclass"))
-    state = _observe.read_states([session], {0: sequence})[0]
-    after = state if isinstance(state, State) else step.after
-    return _change(fresh, _judge.STEPPED, after, step.next_value)
+        states = _observe.quick_states(session.reader(run), {0: sequence})
+    return _change(fresh, _judge.STEPPED, states.get(0, step.after), step.next_value)
 
 
 def _lock_tables(finding: Finding, run: Callable[[str], list[Row]]) -> None:
@@ -287,13 +521,18 @@ def _change(finding: Finding, method: str, after: State, next_value: int) -> Cha
         raise AssertionError("a move was planned for a sequence whose state is not known")
     sequence = finding.sequence
     name = f"{quote_literal(sequence.sql_name)}::regclass"
-    statement = (
-        f"ALTER SEQUENCE {sequence.sql_name} CACHE {sequence.cache_size}; {_setval(after, name)};"
-        if method == _judge.LOCKED
-        else f"{_steps(sequence, next_value, name)};"
+    statement = _setval(after, name) if method == _judge.LOCKED else _steps(sequence, next_value, name)
+    return Change(
+        database=finding.database,
+        schema=sequence.schema,
+        name=sequence.name,
+        increment=sequence.increment,
+        reasons=finding.verdict.reasons,
+        method=method,
+        before=state,
+        after=after,
+        statement=f"{statement};",
     )
-    reasons = finding.verdict.reasons
-    return Change(finding.database, sequence, reasons, method, state, after, statement)
 
 
 def _setval(after: State, regclass: str) -> str:
@@ -314,7 +553,7 @@ def _unfixed(
 ) -> list[Unfixed]:
     """What needs a hand (contract, section 4): still critical, or unreadable for a reason that can be settled."""
     found = []
-    for oid, finding in database.findings.items():
+    for oid, finding in sorted(database.findings.items(), key=lambda item: item[1].place):
         verdict, refusal, trouble = finding.verdict, refused.get(oid), troubles.get(oid)
         needs = verdict.status == _judge.CRITICAL or (
             verdict.status == _judge.UNKNOWN and not _judge.STRUCTURAL.issuperset(_unread(verdict))

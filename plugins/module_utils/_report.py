@@ -35,9 +35,12 @@ _SKIPPED = {
 _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 
-def summary_of(findings: Iterable[Finding]) -> Result:
+def summary_of(databases: Iterable[Database]) -> Result:
     """Count sequences by status; ``total`` is their sum."""
-    counts = collections.Counter(finding.verdict.status for finding in findings)
+    counts: collections.Counter[str] = collections.Counter()
+    for database in databases:
+        counts.update(database.quiet.values())
+        counts.update(finding.verdict.status for finding in database.findings.values())
     return {"total": sum(counts.values()), **{status: counts[status] for status in _judge.STATUSES}}
 
 
@@ -46,21 +49,24 @@ def audit_result(databases: list[Database], show_all: bool) -> Result:
 
     :arg show_all: list every sequence, not only those that need a look
     """
-    findings = [finding for database in databases for finding in database.findings.values()]
-    quiet = (_judge.HEALTHY, _judge.SKIPPED)
     return {
-        "summary": {"databases": len(databases), **summary_of(findings)},
+        "summary": {"databases": len(databases), **summary_of(databases)},
         "databases": [
             {
                 "name": database.name,
                 "server_version": database.server_version,
                 "in_recovery": database.in_recovery,
                 "error": database.error,
-                "summary": summary_of(database.findings.values()),
+                "summary": summary_of([database]),
             }
             for database in databases
         ],
-        "sequences": [sequence_result(found) for found in findings if show_all or found.verdict.status not in quiet],
+        "sequences": [
+            sequence_result(finding)
+            for database in databases
+            for finding in sorted(database.findings.values(), key=lambda found: found.place)
+            if show_all or finding.verdict.status not in _judge.QUIET
+        ],
     }
 
 
@@ -147,12 +153,12 @@ def change_result(change: Change) -> Result:
     """One entry of ``changes``."""
     return {
         "database": change.database,
-        "schema": change.sequence.schema,
-        "name": change.sequence.name,
+        "schema": change.schema,
+        "name": change.name,
         "reasons": list(change.reasons),
         "method": change.method,
-        "before": _state_result(change.sequence, change.before),
-        "after": _state_result(change.sequence, change.after),
+        "before": _state_result(change.increment, change.before),
+        "after": _state_result(change.increment, change.after),
         "statement": change.statement,
     }
 
@@ -209,9 +215,9 @@ def fix_diff(changes: list[Change]) -> Result:
 
     def lines(which: str) -> str:
         return "".join(
-            f"{change.database}: {change.sequence.schema}.{change.sequence.name}"
+            f"{change.database}: {change.schema}.{change.name}"
             f" last_value={state.last_value} is_called={str(state.is_called).lower()}"
-            f" next_value={state.next_value(change.sequence.increment)}\n"
+            f" next_value={state.next_value(change.increment)}\n"
             for change in changes
             for state in [getattr(change, which)]
         )
@@ -224,11 +230,11 @@ def fix_diff(changes: list[Change]) -> Result:
     }
 
 
-def _state_result(sequence: Sequence, state: State) -> Result:
+def _state_result(increment: int, state: State) -> Result:
     return {
         "last_value": state.last_value,
         "is_called": state.is_called,
-        "next_value": state.next_value(sequence.increment),
+        "next_value": state.next_value(increment),
     }
 
 

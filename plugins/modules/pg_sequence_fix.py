@@ -188,7 +188,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
     repair_arguments,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._module import SequenceModule
-from ansible_collections.pgops.sequences.plugins.module_utils._run import run_fix
+from ansible_collections.pgops.sequences.plugins.module_utils._run_fix import run_fix
 
 
 def main() -> None:

@@ -144,8 +144,26 @@ def test_audit_and_check_mode_write_nothing(shops: Server) -> None:
         result = _run(shops, name, check=True, **options)
         assert name == "pg_sequence_info" or result["changes"], result.get("msg")
         assert _snapshot(shops) == before, (name, options)
-        begun = [statement for statement in _statements(shops, since) if statement.startswith("BEGIN")]
-        assert begun and all(re.match(r"BEGIN [A-Z ]*READ ONLY;", statement) for statement in begun)
+        _check_transactions(_statements(shops, since), "READ ONLY")
+
+
+# What is sent as one message is one transaction (manual, 53.2.2.1), and "SET LOCAL" lasts no longer.
+_ONE_MESSAGE = "SET LOCAL transaction_isolation = 'read committed';\nSET LOCAL transaction_read_only = on;\n"
+
+
+def _check_transactions(statements: list[str], access: str = "READ (ONLY|WRITE)") -> None:
+    """Every statement is in a transaction, and every transaction says how it may access the database."""
+    assert statements
+    is_open = False
+    for statement in statements:
+        if not is_open:
+            begun = re.match(f"BEGIN ISOLATION LEVEL READ COMMITTED {access};", statement)
+            assert begun or statement.startswith(_ONE_MESSAGE), statement
+            is_open = bool(begun)
+        assert not re.search(r"^\s*(SET (?!LOCAL )|PREPARE|LISTEN|LOAD|DECLARE|RESET|DISCARD)", statement, re.M)
+        assert "pg_advisory_lock" not in statement and "TEMP" not in statement
+        is_open = is_open and statement not in ("COMMIT", "ROLLBACK")
+    assert not is_open
 
 
 def test_nothing_is_sent_outside_a_transaction(shops: Server) -> None:
@@ -156,13 +174,7 @@ def test_nothing_is_sent_outside_a_transaction(shops: Server) -> None:
     ]:
         since = shops.log_file.stat().st_size
         _run(shops, name, **options)
-        is_open = False
-        for statement in _statements(shops, since):
-            assert is_open or statement.startswith("BEGIN "), statement
-            assert not re.search(r"^\s*(SET (?!LOCAL )|PREPARE|LISTEN|LOAD|DECLARE|RESET|DISCARD)", statement, re.M)
-            assert "pg_advisory_lock" not in statement and "TEMP" not in statement
-            is_open = statement not in ("COMMIT", "ROLLBACK")
-        assert not is_open
+        _check_transactions(_statements(shops, since))
 
 
 @pytest.mark.parametrize(

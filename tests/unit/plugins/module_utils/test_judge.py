@@ -99,7 +99,7 @@ def seen(
         for value in furthest
     )
     if len(readings) != len(of.columns):
-        of = dataclasses.replace(of, columns=of.columns[:1] * len(readings))
+        of = of._replace(columns=of.columns[:1] * len(readings))
     state = State(next_value - of.increment, True) if called else State(next_value, False)
     return Observation(of, state, None, readings)
 
@@ -707,8 +707,8 @@ def test_realign_ends_right_behind_what_is_taken(case: Small) -> None:
 @quickly
 @hypothesis.given(small(), st.integers(1, 5))
 def test_steps_end_where_calling_nextval_ends(case: Small, cache: int) -> None:
-    other = dataclasses.replace(case.of, owned=False, cache_size=cache)
-    observation = dataclasses.replace(case.observation, sequence=other)
+    other = case.of._replace(owned=False, cache_size=cache)
+    observation = case.observation._replace(sequence=other)
     step = planned(observation)
     if not isinstance(step, Move):
         return
