@@ -70,7 +70,7 @@ def audit_arguments() -> Spec:
         "trust_index_functions": {"type": "bool", "default": False},
         "lock_timeout": {"type": "float", "default": 2.0},
         "statement_timeout": {"type": "float", "default": 60.0},
-        "jobs": {"type": "int", "default": 1},
+        "jobs": {"type": "int", "default": 2},
         "show_all": {"type": "bool", "default": False},
     }
 

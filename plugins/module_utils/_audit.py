@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 # Bounds what is held of sequences that are worth no word; larger ones save nothing.
-_CHUNK = 500
+_CHUNK = 1000
 # Below this a second thread costs more than it saves.
 _SMALLEST_CHUNK = 200
 
@@ -136,9 +136,9 @@ class Database:
             stands then, and whether it is to be kept even if it is healthy
         """
         choice = self._chosen()
-        self.sessions.grow(self._options.jobs)
-        threads = len(self.sessions.all) + 1
-        size = min(_CHUNK, max(_SMALLEST_CHUNK, -(-len(choice.sequences) // threads)))
+        # A small database is not worth another connection.
+        self.sessions.grow(min(self._options.jobs, -(-len(choice.sequences) // _SMALLEST_CHUNK)))
+        size = min(_CHUNK, max(_SMALLEST_CHUNK, -(-len(choice.sequences) // self.sessions.threads)))
         chunks = [choice.sequences[place : place + size] for place in range(0, len(choice.sequences), size)]
 
         def look_at(oids: List[int]) -> set[int]:
@@ -176,8 +176,13 @@ class Database:
 
         :raises DatabaseError: a catalog could not be read
         """
+        choice = self._chosen()
         known = {sequence.oid: sequence for sequence in sequences}
-        found = self._describe(self._chosen(), list(known))
+        touched = _tried_twice(lambda: _discover.touched(self.sessions, choice, known.values()))
+        if not touched:
+            return set()
+        known = {oid: known[oid] for oid in touched if oid in known}
+        found = self._describe(choice, list(known))
         return set(known) - {sequence.oid for sequence in found if sequence == known[sequence.oid]}
 
     def rebound(self, oids: Iterable[int]) -> set[int]:

@@ -15,11 +15,13 @@ from __future__ import annotations
 import contextlib
 import queue
 import re
+import sys
+import time
 import traceback
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     Row = dict[str, t.Any]
 
@@ -50,6 +52,10 @@ _SEPARATE_TIMERS = 130000
 
 # As BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET TRANSACTION, without BEGIN, would set it for the session.
 _READ_ONLY = "SET LOCAL transaction_isolation = 'read committed';\nSET LOCAL transaction_read_only = on;\n"
+
+_RECONNECT_SECONDS = 0.5
+
+_SWITCH_INTERVAL = 0.0002
 
 # libpq waits without end unless told otherwise; an audit of a fleet must get past a dead host.
 _CONNECT_TIMEOUT_SECONDS = 10
@@ -152,6 +158,21 @@ _HINTS = (
     (r"too many clients|remaining connection slots", "Try again later, or with fewer jobs"),
     (r"does not support SSL|SSL", "Check ssl_mode, ca_cert, ssl_cert and ssl_key"),
 )
+
+
+class Result(t.NamedTuple):
+    """What a statement returned.
+
+    :ivar names: of its columns
+    :ivar values: of each row, in their order
+    """
+
+    names: tuple[str, ...]
+    values: Sequence[tuple[t.Any, ...]]
+
+    def rows(self) -> list[Row]:
+        """The rows as dictionaries."""
+        return [dict(zip(self.names, values)) for values in self.values]
 
 
 class Reader(t.Protocol):
@@ -301,14 +322,25 @@ class Session:
         :returns: the rows, as dictionaries
         :raises DatabaseError: the statement failed; nothing is left open
         """
+        return self.fetch(statement, parameters, lock_timeout, settings).rows()
+
+    def fetch(
+        self,
+        statement: str,
+        parameters: Mapping[str, t.Any] | None = None,
+        lock_timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Result:
+        """As :meth:`query`, with the rows as the driver has them."""
         if self.version_number < _SEPARATE_TIMERS:
             with self.transaction("READ ONLY", lock_timeout, settings=settings) as run:
-                return run(statement, parameters)
+                rows = run(statement, parameters)
+            return Result(tuple(rows[0]) if rows else (), [tuple(row.values()) for row in rows])
         # Statements sent as one message are one transaction (manual, 53.2.2.1): a single round trip.
         self._reopen()
         begin = self._settings(lock_timeout or self.lock_timeout, self.statement_timeout, settings)
         begin = f"{_READ_ONLY}{begin}"
-        return self._execute((begin.replace("%", "%%") if parameters else begin) + statement, parameters)
+        return self._run((begin.replace("%", "%%") if parameters else begin) + statement, parameters)
 
     @contextlib.contextmanager
     def transaction(
@@ -363,6 +395,12 @@ class Session:
             try:
                 self._open()
                 return
+            except ConnectError:
+                # Whatever cut the connection may have cut this one too, or be about to end.
+                time.sleep(_RECONNECT_SECONDS)
+            try:
+                self._open()
+                return
             except ConnectError as error:
                 self._lost = str(error)
         raise DatabaseError(self._lost, None, True)
@@ -394,6 +432,9 @@ class Session:
         return "".join(f"SET LOCAL {name} = {value};\n" for name, value in settings.items())
 
     def _execute(self, statement: str, parameters: Mapping[str, t.Any] | None = None) -> list[Row]:
+        return self._run(statement, parameters).rows()
+
+    def _run(self, statement: str, parameters: Mapping[str, t.Any] | None = None) -> Result:
         try:
             with self._cursor() as cursor:
                 cursor.execute(statement, parameters)
@@ -401,9 +442,8 @@ class Session:
                 while driver.__name__ == "psycopg" and cursor.nextset():
                     pass
                 if cursor.description is None:
-                    return []
-                names = [column[0] for column in cursor.description]
-                return [dict(zip(names, row)) for row in cursor.fetchall()]
+                    return Result((), ())
+                return Result(tuple(column[0] for column in cursor.description), cursor.fetchall())
         except UnicodeEncodeError as error:
             part = error.object[error.start : error.end]
             raise DatabaseError(f'"{part}" cannot be written in the database\'s encoding', "22P05", False) from error
@@ -449,6 +489,11 @@ class Sessions:
                 self.all.append(session)
                 self._free.put(session)
 
+    @property
+    def threads(self) -> int:
+        """How many threads :meth:`map` has: while some wait for the server, others think."""
+        return len(self.all) + 2
+
     def close(self) -> None:
         """End them all; they come back by themselves when needed again."""
         for session in self.all:
@@ -466,10 +511,12 @@ class Sessions:
     def query(self, *args: t.Any, **more: t.Any) -> list[Row]:
         """As :meth:`Session.query`, in the next session that is free."""
         with self.borrow() as session:
-            return session.query(*args, **more)
+            result = session.fetch(*args, **more)
+        # The session is another's while this thread goes on.
+        return result.rows()
 
     def map(self, work: t.Callable[[t.Any], t.Any], items: Iterable[t.Any]) -> Iterator[t.Any]:
-        """Work on items at the same time, with one thread more than sessions: one thinks while the others wait.
+        """Work on items at the same time.
 
         :returns: what ``work`` returned, in the items' order
         """
@@ -479,5 +526,11 @@ class Sessions:
         # Most databases are small: they need not wait for this import.
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(len(self.all) + 1) as pool:
-            return iter(list(pool.map(work, items)))
+        # A thread whose answer has come otherwise waits up to 5 ms for the one that thinks, and the server with it.
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_INTERVAL)
+        try:
+            with ThreadPoolExecutor(self.threads) as pool:
+                return iter(list(pool.map(work, items)))
+        finally:
+            sys.setswitchinterval(usual)

@@ -48,14 +48,15 @@ SELECT s.seqrelid::bigint AS oid,
        c.relpersistence = 'u' AS unlogged,
        n.nspname = 'information_schema' OR left(n.nspname::text, 3) = 'pg_' AS system,
        pg_get_userbyid(c.relowner)::text AS owner,
-       pg_has_role(c.relowner, 'USAGE') AS owned,
-       coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS schema_usage,
-       coalesce(has_sequence_privilege(c.oid, 'SELECT'), false) AS can_select,
-       coalesce(has_sequence_privilege(c.oid, 'USAGE'), false) AS can_use,
-       coalesce(has_sequence_privilege(c.oid, 'UPDATE'), false) AS can_update
+       me.is_superuser OR pg_has_role(c.relowner, 'USAGE') AS owned,
+       me.is_superuser OR coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS schema_usage,
+       me.is_superuser OR coalesce(has_sequence_privilege(c.oid, 'SELECT'), false) AS can_select,
+       me.is_superuser OR coalesce(has_sequence_privilege(c.oid, 'USAGE'), false) AS can_use,
+       me.is_superuser OR coalesce(has_sequence_privilege(c.oid, 'UPDATE'), false) AS can_update
 FROM pg_sequence s
 JOIN pg_class c ON c.oid = s.seqrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN (SELECT current_setting('is_superuser')::bool AS is_superuser) me
 WHERE s.seqrelid = ANY (%(sequences)s::oid[])
 """
 
@@ -133,6 +134,7 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
 """
 
+# A superuser's privileges are not looked up: asking costs as much as the rest.
 # The access method 403 is btree (pg_am.dat). Planning locks every index of a table.
 _COLUMNS = """
 SELECT q.relation::bigint AS relation, q.number::int AS number,
@@ -141,9 +143,9 @@ SELECT q.relation::bigint AS relation, q.number::int AS number,
        c.relkind::text AS kind, c.relpersistence = 'u' AS unlogged,
        c.relkind = 'f' AS reaches_foreign, coalesce(x.indexed, false) AS indexed, (1 + x.indexes)::int AS relations,
        pg_get_userbyid(c.relowner)::text AS owner,
-       coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS schema_usage,
-       coalesce(has_column_privilege(c.oid, a.attnum, 'SELECT'), false) AS can_select,
-       coalesce(has_table_privilege(c.oid, '{lock_privileges}'), false) AS can_lock,
+       me.is_superuser OR coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS schema_usage,
+       me.is_superuser OR coalesce(has_column_privilege(c.oid, a.attnum, 'SELECT'), false) AS can_select,
+       me.is_superuser OR coalesce(has_table_privilege(c.oid, '{lock_privileges}'), false) AS can_lock,
        c.relrowsecurity AND row_security_active(c.oid) AS row_security,
        {generated} AS generated,
        c.relkind = 'p' OR c.relhassubclass
@@ -154,6 +156,7 @@ FROM unnest(%(relations)s::oid[], %(numbers)s::int2[]) AS q (relation, number)
 JOIN pg_class c ON c.oid = q.relation
 JOIN pg_namespace n ON n.oid = c.relnamespace AND NOT pg_is_other_temp_schema(n.oid)
 JOIN pg_attribute a ON a.attrelid = q.relation AND a.attnum = q.number AND NOT a.attisdropped
+CROSS JOIN (SELECT current_setting('is_superuser')::bool AS is_superuser) me
 CROSS JOIN LATERAL (
   SELECT count(*) AS indexes,
          bool_or(i.indkey[0] = q.number AND i.indisvalid AND i.indpred IS NULL AND k.relam = 403) AS indexed,
@@ -225,6 +228,37 @@ LEFT JOIN pg_operator p ON d.refclassid = 'pg_operator'::regclass AND p.oid = d.
 JOIN pg_proc f ON f.oid = CASE d.refclassid WHEN 'pg_proc'::regclass THEN d.refobjid ELSE p.oprcode END
 JOIN pg_roles r ON r.oid = f.proowner
 WHERE NOT r.rolsuper AND r.rolname <> current_user
+"""
+
+# What was written by transactions that were still to come, or to end, when the horizon was taken. Transaction ids wrap
+# around: half of all 32-bit numbers are after the horizon (manual, 24.1.5); an old row taken for a new one costs a look.
+_TOUCHED = """
+WITH fed AS (
+  SELECT sequence, relation, number
+  FROM unnest(%(sequences)s::oid[], %(relations)s::oid[], %(numbers)s::int2[]) AS q (sequence, relation, number)
+), rows AS (
+  SELECT f.sequence, c.xmin AS written
+  FROM fed f
+  LEFT JOIN pg_class c ON c.oid = f.relation
+
+  UNION ALL
+  SELECT f.sequence, a.xmin
+  FROM fed f
+  LEFT JOIN pg_attribute a ON a.attrelid = f.relation AND a.attnum = f.number
+
+  UNION ALL
+  SELECT d.objid, d.xmin
+  FROM pg_depend d
+  WHERE d.classid = 'pg_class'::regclass AND d.objid = ANY (%(sequences)s::oid[])
+
+  UNION ALL
+  SELECT d.refobjid, d.xmin
+  FROM pg_depend d
+  WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (%(sequences)s::oid[])
+)
+SELECT DISTINCT sequence::bigint AS oid
+FROM rows
+WHERE written IS NULL OR (written::text::bigint - %(horizon)s + 4294967296) %% 4294967296 < 2147483648
 """
 
 _NAMED = """
@@ -305,6 +339,7 @@ class Choice(t.NamedTuple):
     :ivar of_extensions: those of all the database's sequences that belong to an extension
     :ivar feeds: feeds that do not hang on a sequence's own records, by the sequence's oid
     :ivar domains: facts of the database's domains, by their oids
+    :ivar horizon: the oldest transaction that had not ended by then
     """
 
     sequences: tuple[int, ...]
@@ -312,6 +347,7 @@ class Choice(t.NamedTuple):
     of_extensions: frozenset[int]
     feeds: Mapping[int, List[Feed]]
     domains: Mapping[int, Row]
+    horizon: int
 
 
 class Feed(t.NamedTuple):
@@ -385,6 +421,7 @@ def choose(session: Reader, selection: Selection, only: int | None = None) -> Ch
     :raises DatabaseError: a catalog could not be read
     :raises SelectionError: an entry of ``columns`` fits more than one object
     """
+    horizon = session.query("SELECT txid_snapshot_xmin(txid_current_snapshot()) AS horizon")[0]["horizon"]
     narrowed = "true" if only is None else f"c.oid = {only}"
     found = {row["oid"]: row for row in session.query(_NAMES.replace("{narrowed}", narrowed))}
     domains = {row["oid"]: row for row in session.query(_DOMAINS)}
@@ -413,6 +450,7 @@ def choose(session: Reader, selection: Selection, only: int | None = None) -> Ch
         of_extensions=frozenset(oid for oid, row in found.items() if row["of_extension"]),
         feeds=feeds,
         domains=domains,
+        horizon=horizon,
     )
 
 
@@ -459,6 +497,22 @@ def describe(session: Reader, selection: Selection, choice: Choice, oids: List[i
     :raises DatabaseError: a catalog could not be read
     """
     return [sequence for sequence in _described(session, choice, oids) if selection.wants(sequence)]
+
+
+def touched(session: Reader, choice: Choice, sequences: Iterable[Sequence]) -> set[int]:
+    """Those of some sequences that may be no longer what they were, because catalog rows about them were written.
+
+    :arg session: the database
+    :arg choice: what :func:`choose` found before they were described
+    :arg sequences: as they were described
+    :returns: their oids; those of some that did not change may be among them
+    :raises DatabaseError: a catalog could not be read
+    """
+    fed = [(sequence.oid, column.relation, column.number) for sequence in sequences for column in sequence.columns]
+    names = ("sequences", "relations", "numbers")
+    asked = dict(zip(names, map(_array, zip(*fed)))) if fed else dict.fromkeys(names, "{}")
+    rows = session.query(_TOUCHED, {**asked, "horizon": choice.horizon % 2**32}, settings=_LOOK_UP)
+    return {row["oid"] for row in rows}
 
 
 def rediscover(reader: Reader, selection: Selection, oid: int) -> Sequence | None:

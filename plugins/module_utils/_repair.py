@@ -213,6 +213,10 @@ def _is_due(finding: Finding | None, options: Options) -> bool:
     return finding is not None and _judge.plan(finding.observation, finding.verdict, options.policy) is not None
 
 
+_Due = tuple["Finding", _judge.Move]
+"""A finding, and the move that is due."""
+
+
 class _Batches:
     """The moves of a database that go several to a transaction.
 
@@ -237,7 +241,7 @@ class _Batches:
         :returns: each as it stands now, and whether there is more to be done about it
         """
         now = {finding.sequence.oid: finding for finding in findings}
-        due = []
+        due: list[_Due] = []
         for oid, finding in now.items():
             step = _judge.plan(finding.observation, finding.verdict, self._policy)
             if isinstance(step, _judge.Refusal):
@@ -245,7 +249,7 @@ class _Batches:
             elif step is not None:
                 self.left.add(oid)
                 if step.method == _judge.LOCKED and self._goes_in_a_batch(finding):
-                    due.append(finding)
+                    due.append((finding, step))
         done: dict[int, Finding] = {}
         for batch in _observe.batches(due, _relations, _BATCH_MOVES):
             done.update(self._move(batch))
@@ -264,25 +268,25 @@ class _Batches:
         plain = finding.sequence.cache_size == 1 and finding.sequence.can_update
         return plain and not self._policy.realign and not self._policy.lock_tables
 
-    def _move(self, batch: List[Finding]) -> dict[int, Finding]:
+    def _move(self, batch: List[_Due]) -> dict[int, Finding]:
         """Move a batch, and by halves what fails; what fails alone is left.
 
         :returns: findings as they stand now, of those that need nothing more
         """
         if len(batch) < 2:
             return {}
-        moves: dict[int, tuple[Finding, _judge.Move]] = {}
+        moves: dict[int, _Due] = {}
         try:
             with self._database.sessions.borrow() as session:
                 locked = _move_together(self._database, session, batch, self._policy, moves)
             done = {finding.sequence.oid: finding for finding in locked}
-            rest: list[Finding] = []
+            rest: list[_Due] = []
         except _Altered as error:
-            done, rest = {}, [finding for finding in batch if finding.sequence.oid not in error.oids]
+            done, rest = {}, [(finding, step) for finding, step in batch if finding.sequence.oid not in error.oids]
         except DatabaseError:
             # setval() is not undone by a rollback: what it did until then is done.
             done = self._made(moves)
-            rest = [finding for finding in batch if finding.sequence.oid not in done]
+            rest = [(finding, step) for finding, step in batch if finding.sequence.oid not in done]
         for oid in done:
             if oid in moves:
                 finding, step = moves[oid]
@@ -295,15 +299,21 @@ class _Batches:
             done.update(self._move(piece))
         return done
 
-    def _made(self, moves: Mapping[int, tuple[Finding, _judge.Move]]) -> dict[int, Finding]:
+    def _made(self, moves: Mapping[int, _Due]) -> dict[int, Finding]:
         """Those of some moves that were made although their transaction failed."""
         sequences = {oid: finding.sequence for oid, (finding, _step) in moves.items()}
         states = _observe.read_states(self._database.sessions, sequences) if sequences else {}
-        return {oid: moves[oid][0] for oid, state in states.items() if state == moves[oid][1].after}
+        return {
+            oid: finding
+            for oid, (finding, step) in moves.items()
+            for state in [states[oid]]
+            if isinstance(state, State) and (state.last_value - step.after.last_value) * finding.sequence.increment >= 0
+        }
 
 
-def _relations(finding: Finding) -> int:
+def _relations(due: _Due) -> int:
     """How many relations are locked to move a sequence."""
+    finding, _step = due
     pairs = zip(finding.sequence.columns, finding.observation.readings)
     return 1 + sum(column.relations for column, reading in pairs if _is_quick(column, reading))
 
@@ -322,9 +332,9 @@ def _read_under_lock(finding: Finding) -> bool:
 def _move_together(
     database: Database,
     session: Session,
-    batch: List[Finding],
+    batch: List[_Due],
     policy: _judge.Policy,
-    moves: dict[int, tuple[Finding, _judge.Move]],
+    moves: dict[int, _Due],
 ) -> list[Finding]:
     """Move sequences in one transaction.
 
@@ -333,7 +343,7 @@ def _move_together(
     :raises _Altered: some are no longer what was discovered; nothing was changed
     :raises DatabaseError: one is locked by somebody else, or something else is wrong
     """
-    sequences = {finding.sequence.oid: finding.sequence for finding in batch}
+    sequences = {finding.sequence.oid: finding.sequence for finding, _step in batch}
     oids = ",".join(map(str, sequences))
     # Others wait while this runs. One second more than lock_timeout, as for one sequence.
     bound = min(session.statement_timeout, session.lock_timeout + 1)
@@ -345,10 +355,14 @@ def _move_together(
         altered = [oid for oid, sequence in sequences.items() if not _is_still(sequence, there.get(oid), locked=True)]
         if altered:
             raise _Altered(altered)
-        found = _read_again([finding.observation for finding in batch], session.reader(run))
-        locked = [database.finding(observation) for observation in found]
-        for finding in locked:
-            step = _judge.plan(finding.observation, finding.verdict, policy)
+        found = _read_again([finding.observation for finding, _step in batch], session.reader(run))
+        locked = []
+        for (finding, foreseen), observation in zip(batch, found):
+            step: _judge.Move | _judge.Refusal | None = foreseen
+            if observation != finding.observation:
+                finding = database.finding(observation)
+                step = _judge.plan(observation, finding.verdict, policy)
+            locked.append(finding)
             if isinstance(step, _judge.Move) and step.method == _judge.LOCKED:
                 moves[finding.sequence.oid] = (finding, step)
         if moves:
@@ -485,8 +499,10 @@ def _ends(reader: Reader, aside: Sessions | None, several: List[List[_observe.Pr
             found[number] = ends
     here = [(number, probe) for number, probes in enumerate(several) if number not in found for probe in probes]
     read: dict[int, list[_observe.Ends]] = {}
-    for (number, _probe), ends in zip(here, _observe.read_batch(reader.query, here) if here else ()):
-        read.setdefault(number, []).append(ends)
+    for place in range(0, len(here), _observe.BATCH_PROBES):
+        batch = here[place : place + _observe.BATCH_PROBES]
+        for (number, _probe), ends in zip(batch, _observe.read_batch(reader.query, batch)):
+            read.setdefault(number, []).append(ends)
     found.update((number, _observe.merged(parts)) for number, parts in read.items())
     return [found[number] for number in range(len(several))]
 

@@ -218,7 +218,7 @@ def test_column_too_large_to_scan_costs_its_own_sequence_only(database: Dsn) -> 
 
 
 def test_cut_connections_do_not_stop_the_rest(database: Dsn, start: Start) -> None:
-    names = [f"t{number:03}" for number in range(150)]
+    names = [f"t{number:03}" for number in range(400)]
     _create(database, *names)
     before = _states(database)
     run = start(jobs=2)

@@ -1,0 +1,200 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure the collection beside the floor and its peers, in one run, interleaved; write a table and plots of ratios.
+
+``python tests/benchmark/run.py --quick``; the results go to a folder, ``tests/output/benchmark`` by default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmark import databases  # noqa: E402
+from benchmark.report import Comparison, Fact, table, write  # noqa: E402
+from support.run import run_module  # noqa: E402
+from support.servers import Server, client_binaries  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+SETTINGS: dict[str, str | bool] = {"shared_buffers": "128MB", "autovacuum": False}
+"""PostgreSQL's own defaults, ``fsync`` and ``synchronous_commit`` among them, but nothing else at work meanwhile."""
+
+LOOPED = 10
+"""So many sequences are set by the loop of tasks: it is measured by its cost per sequence."""
+
+
+class Contender(NamedTuple):
+    """Something that goes through all sequences of a database; ``run`` raises where it did not."""
+
+    name: str
+    run: Callable[[], None]
+
+
+class Shop:
+    """A database of so many tables on a server, with what the contenders are told of it."""
+
+    def __init__(self, server: Server, tables: int, scratch: Path) -> None:
+        self.server, self.tables = server, tables
+        self.name = f"shop{tables}"
+        self.dsn = server.dsn(self.name)
+        databases.execute(server.dsn(), f"CREATE DATABASE {self.name}")
+        apps = databases.build(self.dsn, tables)
+        names = [table for several in apps.values() for table in several]
+        self._names = scratch / f"{self.name}.json"
+        self._names.write_text(json.dumps([[f"public.{name}", "id", f"public.{name}_id_seq"] for name in names]))
+        self._statements = scratch / f"{self.name}.sql"
+        of_apps = scratch / f"{self.name}.apps.json"
+        of_apps.write_text(json.dumps(apps))
+        with self._statements.open("w") as statements:
+            subprocess.run([sys.executable, HERE / "django_statements.py", of_apps], stdout=statements, check=True)
+
+    def floor(self) -> None:
+        dsn = " ".join(f"{name}={value}" for name, value in self.dsn.items())
+        _run([sys.executable, HERE / "floor.py", dsn, self._names])
+
+    def module(self, name: str, **options: Any) -> dict[str, Any]:
+        """Run one of our modules as it runs on a managed host."""
+        result = run_module(name, {**login(self.dsn), **options})
+        if result["failed"] or result["summary"]["healthy"] != self.tables:
+            raise AssertionError(f"{name}: {result.get('msg')} {result.get('summary')}")
+        return result
+
+    def django(self) -> None:
+        self._psql("-f", str(self._statements))
+
+    def two_steps(self) -> None:
+        second = self._statements.with_suffix(".second.sql")
+        second.write_text(self._psql("-At", "-f", str(HERE / "two_steps.sql")))
+        self._psql("-f", str(second))
+
+    def _psql(self, *arguments: str) -> str:
+        login_of = [f"--{name}={self.dsn[key]}" for name, key in _PSQL.items()]
+        return _run(
+            [client_binaries() / "psql", "-Xq", "-o", "/dev/stdout", "-v", "ON_ERROR_STOP=1", *login_of, *arguments]
+        )
+
+
+_PSQL = {"host": "host", "port": "port", "username": "user", "dbname": "dbname"}
+
+
+def login(dsn: Mapping[str, str]) -> dict[str, Any]:
+    """The modules' connection options for a server on a socket."""
+    return {
+        "login_unix_socket": dsn["host"],
+        "login_port": int(dsn["port"]),
+        "login_user": dsn["user"],
+        "login_db": dsn["dbname"],
+    }
+
+
+def _run(command: Sequence[str | os.PathLike[str]]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
+    return done.stdout
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Seconds that a call took."""
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
+
+
+def audits(shop: Shop) -> Iterator[Contender]:
+    """Everything that goes through a healthy database."""
+    yield Contender("floor", shop.floor)
+    yield Contender("pg_sequence_info", lambda: _ignore(shop.module("pg_sequence_info")))
+    yield Contender("sqlsequencereset", shop.django)
+    yield Contender("two-step script", shop.two_steps)
+
+
+def repairs(shop: Shop) -> Iterator[Contender]:
+    """Everything that sets the sequences of a database where all are behind."""
+    yield Contender("pg_sequence_fix", lambda: _ignore(shop.module("pg_sequence_fix")))
+    yield Contender("sqlsequencereset", shop.django)
+    yield Contender("two-step script", shop.two_steps)
+
+
+def _ignore(_unused: object) -> None:
+    pass
+
+
+def compare(title: str, shop: Shop, contenders: Sequence[Contender], rounds: int, behind: bool) -> Comparison:
+    """Run contenders in turn, as many rounds as asked for, in another order each time."""
+    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    for number in range(rounds):
+        shift = number % len(contenders)
+        for contender in [*contenders[shift:], *contenders[:shift]]:
+            databases.set_all(shop.dsn, 1 if behind else 100)
+            seconds[contender.name].append(timed(contender.run))
+            if contender.name != "floor" and databases.count_behind(shop.dsn):
+                raise AssertionError(f"{contender.name} left sequences behind")
+    return Comparison(title, shop.server.version, shop.tables, seconds)
+
+
+def head(quick: bool) -> str:
+    """Say what was measured on what."""
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("ansible-core", "Django", "psycopg2-binary"))
+    return (
+        f"`make bench{'-quick' if quick else ''}` on {os.cpu_count()} processors,"
+        f" Python {platform.python_version()}, {versions}; PostgreSQL's defaults with"
+        f" {', '.join(f'{name} {value}' for name, value in SETTINGS.items())}; every connection new"
+    )
+
+
+def measure(options: argparse.Namespace, scratch: Path) -> tuple[list[Comparison], list[Fact]]:
+    """Measure what the command line asks for."""
+    comparisons: list[Comparison] = []
+    facts: list[Fact] = []
+    for version in options.versions:
+        place = scratch / str(version)
+        place.mkdir(mode=0o755)
+        with Server(version, place, settings=SETTINGS, durable=True) as server:
+            for tables in options.tables:
+                shop = Shop(server, tables, scratch)
+                rounds = 1 if tables > 20000 else options.rounds
+                for title, contenders in (("audit", audits(shop)), ("repair", repairs(shop))):
+                    found = compare(title, shop, list(contenders), rounds, behind=title == "repair")
+                    comparisons.append(found)
+                    print(table([found]), flush=True)
+                databases.execute(server.dsn(), f"DROP DATABASE {shop.name}")
+    return comparisons, facts
+
+
+def main() -> int:
+    """Do what the command line says; return the exit code."""
+    parser = argparse.ArgumentParser(description="The collection beside the floor and its peers.")
+    parser.add_argument("--versions", type=int, nargs="+", default=[15, 18], help="PostgreSQL's major versions")
+    parser.add_argument("--tables", type=int, nargs="+", default=[1000, 10000, 50000], help="sizes of the databases")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured, up to 20000 tables")
+    parser.add_argument("--quick", action="store_true", help="one small database on one server")
+    parser.add_argument("--results", type=Path, default=ROOT / "tests" / "output" / "benchmark", help="folder")
+    options = parser.parse_args()
+    if options.quick:
+        options.versions, options.tables, options.rounds = [18], [1000], 3
+    # Where a disk is: in memory nothing would have to be flushed.
+    with tempfile.TemporaryDirectory(prefix="pgops-bench-", dir="/var/tmp") as scratch:
+        Path(scratch).chmod(0o755)
+        comparisons, facts = measure(options, Path(scratch))
+    print(write(options.results, head(options.quick), comparisons, facts))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
