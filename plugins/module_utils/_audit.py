@@ -29,6 +29,8 @@ T = t.TypeVar("T")
 
 # Bounds what is held of sequences that are worth no word; larger ones save nothing.
 _CHUNK = 1000
+# What is observed is judged, and moved, before much can happen to it.
+_AT_ONCE = 100
 # Below this a second thread costs more than it saves.
 _SMALLEST_CHUNK = 200
 
@@ -144,14 +146,18 @@ class Database:
         def look_at(oids: List[int]) -> set[int]:
             if self.error:
                 return set()
+            gone = set()
             try:
-                findings = self._judged(self._describe(choice, oids))
-                for finding, keep in work(findings) if work else ((finding, False) for finding in findings):
-                    self._store(finding, keep)
+                sequences = self._describe(choice, oids)
+                for place in range(0, len(sequences), _AT_ONCE):
+                    findings = self._judged(sequences[place : place + _AT_ONCE])
+                    for finding, keep in work(findings) if work else ((finding, False) for finding in findings):
+                        self._store(finding, keep)
+                        if any(trouble.vanished for trouble in finding.verdict.troubles):
+                            gone.add(finding.sequence.oid)
             except DatabaseError as error:
                 self.error = f'database "{self.name}" could not be read: {error}'
-                return set()
-            return {f.sequence.oid for f in findings if any(trouble.vanished for trouble in f.verdict.troubles)}
+            return gone
 
         vanished = set().union(*self.sessions.map(look_at, chunks))
         if vanished and not self.error:

@@ -6,15 +6,17 @@
 
 """Findings in, changes and what could not be changed out.
 
-Every move of an owned sequence is decided on what is read under the sequence's own lock, for which one waits for every
-open transaction that called ``nextval()`` or ``setval()``, and which holds back all later ones (facts, A3 and A5).
+An owned sequence is moved under its own lock, for which one waits for every open transaction that called ``nextval()``
+or ``setval()``, and which holds back all later ones (facts, A3 and A5).
 
-What is simply behind is moved in batches: one transaction, and one flush to disk, for several sequences. There
-``ALTER SEQUENCE ... OWNER TO`` the owner it has takes the lock and changes nothing, at a hundredth of the cost of:
+What is simply behind is moved in batches: one transaction, and one flush to disk, for several sequences.
+``ALTER SEQUENCE ... OWNER TO`` the owner it has takes the lock and changes nothing. A move that was decided a moment ago
+stands if the sequence was not used since: then all its values that are in tables were there to be read.
 
-The rest goes one by one: what others hold, what may go backward, what may have values cached by other sessions.
+The rest goes one by one: what is in use, what may go backward, what may have values cached by other sessions.
 ``ALTER SEQUENCE ... CACHE`` with the value it has gives the sequence a new file as well, so that ``setval()`` rolls
-back with the transaction and other sessions drop the values they had cached.
+back with the transaction and other sessions drop the values they had cached. Under it everything is read again, and
+the move is decided on what was read there.
 """
 
 from __future__ import annotations
@@ -251,15 +253,14 @@ class _Batches:
                 if step.method == _judge.LOCKED and self._goes_in_a_batch(finding):
                     due.append((finding, step))
         done: dict[int, Finding] = {}
-        for batch in _observe.batches(due, _relations, _BATCH_MOVES):
-            done.update(self._move(batch))
+        for place in range(0, len(due), _BATCH_MOVES):
+            done.update(self._move(due[place : place + _BATCH_MOVES]))
         if done:
             now.update(done)
-            # A column that a sequence was given meanwhile was not read under the lock, nor were tables replaced by others.
+            # A column that a sequence was given meanwhile was not read, and a table may have been replaced by another.
             self.again |= self._database.altered(finding.sequence for finding in done.values())
-            self.again.update(
-                oid for oid, finding in done.items() if oid not in self.changes or not _read_under_lock(finding)
-            )
+            # What was read for long may have grown meanwhile.
+            self.again.update(oid for oid, finding in done.items() if not _was_quick(finding))
         for oid, finding in now.items():
             yield finding, oid in self.left or oid in self.refused or oid in self.again
 
@@ -275,108 +276,96 @@ class _Batches:
         """
         if len(batch) < 2:
             return {}
-        moves: dict[int, _Due] = {}
+        begun: list[_Due] = []
         try:
             with self._database.sessions.borrow() as session:
-                locked = _move_together(self._database, session, batch, self._policy, moves)
-            done = {finding.sequence.oid: finding for finding in locked}
-            rest: list[_Due] = []
+                _move_together(session, batch, begun)
+            made, rest = begun, [due for due in batch if due not in begun]
+            # Those that were used meanwhile are not for a batch.
+            pieces: list[list[_Due]] = []
         except _Altered as error:
-            done, rest = {}, [(finding, step) for finding, step in batch if finding.sequence.oid not in error.oids]
+            made, rest = [], [due for due in batch if due[0].sequence.oid not in error.oids]
+            pieces = [rest]
         except DatabaseError:
             # setval() is not undone by a rollback: what it did until then is done.
-            done = self._made(moves)
-            rest = [(finding, step) for finding, step in batch if finding.sequence.oid not in done]
-        for oid in done:
-            if oid in moves:
-                finding, step = moves[oid]
-                self.changes[oid] = _change(finding, step.method, step.after, step.next_value)
-                done[oid] = self._database.finding(finding.observation._replace(state=step.after))
+            made = self._made(begun)
+            rest = [due for due in batch if due not in made]
+            pieces = [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
+        done = {}
+        for finding, step in made:
+            oid = finding.sequence.oid
+            self.changes[oid] = _change(finding, step.method, step.after, step.next_value)
+            done[oid] = self._database.finding(finding.observation._replace(state=step.after))
         self.left.difference_update(done)
-        # Without those that were altered it is a batch as good as any; otherwise one of the halves may be.
-        pieces = [rest] if len(rest) < len(batch) else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
         for piece in pieces:
             done.update(self._move(piece))
         return done
 
-    def _made(self, moves: Mapping[int, _Due]) -> dict[int, Finding]:
+    def _made(self, begun: List[_Due]) -> list[_Due]:
         """Those of some moves that were made although their transaction failed."""
-        sequences = {oid: finding.sequence for oid, (finding, _step) in moves.items()}
+        sequences = {finding.sequence.oid: finding.sequence for finding, _step in begun}
         states = _observe.read_states(self._database.sessions, sequences) if sequences else {}
-        return {
-            oid: finding
-            for oid, (finding, step) in moves.items()
-            for state in [states[oid]]
-            if isinstance(state, State) and (state.last_value - step.after.last_value) * finding.sequence.increment >= 0
-        }
+        return [due for due in begun if _reached(due, states[due[0].sequence.oid])]
 
 
-def _relations(due: _Due) -> int:
-    """How many relations are locked to move a sequence."""
-    finding, _step = due
-    pairs = zip(finding.sequence.columns, finding.observation.readings)
-    return 1 + sum(column.relations for column, reading in pairs if _is_quick(column, reading))
+def _reached(due: _Due, state: State | Trouble) -> bool:
+    """Whether a sequence is where a move was to bring it, or has gone on from there."""
+    finding, step = due
+    return isinstance(state, State) and (
+        (state.last_value - step.after.last_value) * finding.sequence.increment >= 0
+        and state != finding.observation.state
+    )
+
+
+def _was_quick(finding: Finding) -> bool:
+    return all(map(_is_quick, finding.sequence.columns, finding.observation.readings))
 
 
 def _is_quick(column: Column, reading: Reading) -> bool:
-    """Whether a column can be read while others wait for the lock, and without locking too much."""
-    return reading.trouble is None and not column.parts and (reading.scan_rows or 0) <= _observe.LONG_SCAN_ROWS
+    """Whether a column can be read without others waiting for long or too many locks, or was not to be read at all."""
+    return not column.parts and (reading.scan_rows or 0) <= _observe.LONG_SCAN_ROWS
 
 
-def _read_under_lock(finding: Finding) -> bool:
-    """Whether all of a sequence's columns that can be read at all were read under its lock."""
-    pairs = zip(finding.sequence.columns, finding.observation.readings)
-    return all(reading.trouble or _is_quick(column, reading) for column, reading in pairs)
+def _move_together(session: Session, batch: List[_Due], begun: list[_Due]) -> None:
+    """Move sequences in one transaction, those that were used since they were observed left out.
 
-
-def _move_together(
-    database: Database,
-    session: Session,
-    batch: List[_Due],
-    policy: _judge.Policy,
-    moves: dict[int, _Due],
-) -> list[Finding]:
-    """Move sequences in one transaction.
-
-    :arg moves: is given the moves, by the sequences' oids, before they are made
-    :returns: all of them as found under the lock
+    :arg begun: is given the moves before they are made
     :raises _Altered: some are no longer what was discovered; nothing was changed
     :raises DatabaseError: one is locked by somebody else, or something else is wrong
     """
     sequences = {finding.sequence.oid: finding.sequence for finding, _step in batch}
-    oids = ",".join(map(str, sequences))
     # Others wait while this runs. One second more than lock_timeout, as for one sequence.
     bound = min(session.statement_timeout, session.lock_timeout + 1)
     patience = min(session.lock_timeout, _observe.PATIENCE)
     with session.transaction(lock_timeout=patience, statement_timeout=bound) as run:
         run(";\n".join(f"ALTER SEQUENCE {x.sql_name} OWNER TO {quote_identifier(x.owner)}" for x in sequences.values()))
-        rows = run(_DEFINITIONS.replace("{oids}", oids))
-        there = {row["oid"]: row for row in rows}
+        there = {row["oid"]: row for row in run(_DEFINITIONS.replace("{oids}", ",".join(map(str, sequences))))}
         altered = [oid for oid, sequence in sequences.items() if not _is_still(sequence, there.get(oid), locked=True)]
         if altered:
             raise _Altered(altered)
-        found = _read_again([finding.observation for finding, _step in batch], session.reader(run))
-        locked = []
-        for (finding, foreseen), observation in zip(batch, found):
-            step: _judge.Move | _judge.Refusal | None = foreseen
-            if observation != finding.observation:
-                finding = database.finding(observation)
-                step = _judge.plan(observation, finding.verdict, policy)
-            locked.append(finding)
-            if isinstance(step, _judge.Move) and step.method == _judge.LOCKED:
-                moves[finding.sequence.oid] = (finding, step)
-        if moves:
-            states = [step.after for _finding, step in moves.values()]
-            values = {
-                "oids": moves,
-                "last_values": [state.last_value for state in states],
-                "are_called": [state.is_called for state in states],
+        states = _states(session.reader(run), sequences)
+        begun += [due for due in batch if due[0].observation.state == states.get(due[0].sequence.oid)]
+        if begun:
+            values: dict[str, list[t.Any]] = {
+                "oids": [finding.sequence.oid for finding, _step in begun],
+                "last_values": [step.after.last_value for _finding, step in begun],
+                "are_called": [step.after.is_called for _finding, step in begun],
             }
             statement = _SETVALS
             for name, several in values.items():
                 statement = statement.replace("{" + name + "}", ",".join(map(str, several)))
             run(statement)
-    return locked
+
+
+def _states(reader: Reader, sequences: Mapping[int, Sequence]) -> dict[int, State]:
+    """Read states inside a transaction, as far as they can be read."""
+    states = _observe.quick_states(reader, sequences)
+    rest = [(key, _observe.probe_of_state(sequence)) for key, sequence in sequences.items() if key not in states]
+    if rest:
+        for (key, _probe), found in zip(rest, _observe.read_batch(reader.query, rest)):
+            if found[0] is not None:
+                states[key] = _observe.state(found)
+    return states
 
 
 def _move(database: Database, finding: Finding, step: _judge.Move, options: Options, last_try: bool) -> Change | None:
@@ -421,7 +410,7 @@ def _move_locked(database: Database, session: Session, finding: Finding, options
         if not options.policy.lock_tables:
             patience = min(session.lock_timeout, _observe.PATIENCE)
             run(f"SET LOCAL lock_timeout = '{round(patience * 1000) or 1}ms'")
-        (observation,) = _read_again([finding.observation], session.reader(run), database.sessions, everything)
+        observation = _read_again(finding.observation, session.reader(run), database.sessions, everything)
         locked = database.finding(observation)
         step = _judge.plan(locked.observation, locked.verdict, options.policy)
         if not isinstance(step, _judge.Move) or step.method != _judge.LOCKED:
@@ -447,64 +436,41 @@ def _is_still(sequence: Sequence, definition: Row | None, locked: bool = False) 
     return all(getattr(sequence, name) == value for name, value in definition.items() if name != "written")
 
 
-def _read_again(
-    observations: List[Observation], reader: Reader, aside: Sessions | None = None, everything: bool = False
-) -> list[Observation]:
-    """Read columns and states anew inside the open transaction, each statement with a snapshot of its own.
+def _read_again(observation: Observation, reader: Reader, aside: Sessions, everything: bool) -> Observation:
+    """Read columns and state anew inside the open transaction, each statement with a snapshot of its own.
 
-    :arg observations: of sequences
+    :arg observation: of a sequence
     :arg reader: the transaction
     :arg aside: sessions that tables of too many relations for one transaction are read through
     :arg everything: also columns that have to be scanned for long, or that are in many parts
-    :returns: what is found now, in the same order; columns not read again stay as they were
+    :returns: what is found now; columns not read again stay as they were
     """
+    sequence = observation.sequence
+    readings = list(observation.readings)
+    # Writers wait for the lock; what a long scan would have found more shows in the audit after the move.
     wanted = [
-        (number, place, column)
-        for number, observation in enumerate(observations)
-        for place, (column, reading) in enumerate(zip(observation.sequence.columns, observation.readings))
-        # Writers wait for the lock; what a long scan would have found more shows in the audit after the move.
-        if _is_quick(column, reading) or (everything and reading.trouble is None)
+        (place, column)
+        for place, (column, reading) in enumerate(zip(sequence.columns, readings))
+        if reading.trouble is None and (everything or _is_quick(column, reading))
     ]
-    readings = [list(observation.readings) for observation in observations]
-    within = []
-    ends = _ends(reader, aside, [_observe.probes_of_ends(column) for _number, _place, column in wanted])
-    for (number, place, column), found in zip(wanted, ends):
-        reading, settled = _observe.reading_of_ends(observations[number].sequence, found)
-        readings[number][place] = reading._replace(scan_rows=observations[number].readings[place].scan_rows)
+    for place, column in wanted:
+        reading, settled = _observe.reading_of_ends(sequence, _ends(reader, aside, _observe.probes_of_ends(column)))
         if not settled:
-            within.append((number, place, column))
-    probes = [_observe.probes_within(observations[number].sequence, column) for number, _place, column in within]
-    for (number, place, _column), found in zip(within, _ends(reader, aside, probes)):
-        furthest = _observe.furthest_of_ends(observations[number].sequence, found)
-        readings[number][place] = readings[number][place]._replace(furthest=furthest)
-    sequences = {number: observation.sequence for number, observation in enumerate(observations)}
-    states: dict[int, State] = _observe.quick_states(reader, sequences)
-    rest = [number for number in sequences if number not in states]
-    found_states = _ends(reader, None, [[_observe.probe_of_state(sequences[number])] for number in rest])
-    states.update((number, _observe.state(found)) for number, found in zip(rest, found_states) if found[0] is not None)
-    return [
-        observation._replace(state=states.get(number), readings=tuple(readings[number]))
-        for number, observation in enumerate(observations)
-    ]
+            within = _ends(reader, aside, _observe.probes_within(sequence, column))
+            reading = reading._replace(furthest=_observe.furthest_of_ends(sequence, within))
+        readings[place] = reading._replace(scan_rows=readings[place].scan_rows)
+    state = _states(reader, {sequence.oid: sequence}).get(sequence.oid)
+    return observation._replace(state=state, readings=tuple(readings))
 
 
-def _ends(reader: Reader, aside: Sessions | None, several: List[List[_observe.Probe]]) -> list[_observe.Ends]:
-    """Run readings, each in one part or many, inside a transaction."""
-    found: dict[int, _observe.Ends] = {}
-    if aside and len(aside.all) > 1:
-        parts = {number: probes for number, probes in enumerate(several) if len(probes) > 1}
-        for number, ends in _observe.run_probes(aside, parts).items():
-            if isinstance(ends, DatabaseError):
-                raise ends
-            found[number] = ends
-    here = [(number, probe) for number, probes in enumerate(several) if number not in found for probe in probes]
-    read: dict[int, list[_observe.Ends]] = {}
-    for place in range(0, len(here), _observe.BATCH_PROBES):
-        batch = here[place : place + _observe.BATCH_PROBES]
-        for (number, _probe), ends in zip(batch, _observe.read_batch(reader.query, batch)):
-            read.setdefault(number, []).append(ends)
-    found.update((number, _observe.merged(parts)) for number, parts in read.items())
-    return [found[number] for number in range(len(several))]
+def _ends(reader: Reader, aside: Sessions, probes: List[_observe.Probe]) -> _observe.Ends:
+    """Run a reading, in one part or many, while a transaction is open."""
+    if len(probes) > 1 and len(aside.all) > 1:
+        ends = _observe.run_probes(aside, {0: probes})[0]
+        if isinstance(ends, DatabaseError):
+            raise ends
+        return ends
+    return _observe.merged([_observe.read_batch(reader.query, [(0, probe)])[0] for probe in probes])
 
 
 def _move_stepped(database: Database, session: Session, finding: Finding, options: Options) -> Change | None:
@@ -513,7 +479,7 @@ def _move_stepped(database: Database, session: Session, finding: Finding, option
     with session.transaction() as run:
         if options.policy.lock_tables:
             _lock_tables(finding, run)
-        (observation,) = _read_again([finding.observation], session.reader(run), database.sessions, everything=True)
+        observation = _read_again(finding.observation, session.reader(run), database.sessions, everything=True)
         fresh = database.finding(observation)
         step = _judge.plan(fresh.observation, fresh.verdict, options.policy)
         if not isinstance(step, _judge.Move) or not _can_step(fresh, step):
