@@ -87,12 +87,6 @@ options:
       - Seconds that one statement may take.
     type: float
     default: 60.0
-  jobs:
-    description:
-      - Parallel connections to a database with more than 200 sequences; a smaller one is gone through by one.
-      - Where the server has no room for more connections, those there are do the work.
-    type: int
-    default: 2
   show_all:
     description:
       - List every sequence in the result, not only those that need a look.

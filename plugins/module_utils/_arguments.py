@@ -70,7 +70,7 @@ def audit_arguments() -> Spec:
         "trust_index_functions": {"type": "bool", "default": False},
         "lock_timeout": {"type": "float", "default": 2.0},
         "statement_timeout": {"type": "float", "default": 60.0},
-        "jobs": {"type": "int", "default": 2},
+        "jobs": {"type": "int", "default": 1},
         "show_all": {"type": "bool", "default": False},
     }
 
@@ -85,6 +85,8 @@ def repair_arguments() -> Spec:
         "lock_tables": {"type": "bool", "default": False},
         "retries": {"type": "int", "default": 3},
         "fail_on_unfixed": {"type": "bool", "default": True},
+        # An audit runs beside production, a repair in somebody's downtime.
+        "jobs": {"type": "int", "default": 2},
     }
 
 

@@ -132,6 +132,7 @@ SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
+  AND (c.relname::text LIKE ANY (%(likely)s::text[]) OR n.nspname || '.' || c.relname LIKE ANY (%(likely)s::text[]))
 """
 
 # A superuser's privileges are not looked up: asking costs as much as the rest.
@@ -370,6 +371,14 @@ def selected(patterns: Iterable[str], names: Collection[str]) -> bool:
     return taken and not any(matches(pattern, name) for pattern in unwanted for name in names)
 
 
+def _likely(patterns: Iterable[str]) -> list[str]:
+    """LIKE patterns for all that shell globs may take, and for more: by what they begin with."""
+    # Beyond ASCII a database may have no way to write it, and then no name that fits.
+    wanted = [re.split(r"[*?\[]|[^\x01-\x7f]", pattern)[0] for pattern in patterns if not pattern.startswith("!")]
+    # A name that holds glob characters fits itself, and begins as the glob does.
+    return [re.sub(r"([\\%_])", r"\\\1", begin) + "%" for begin in wanted] or ["%"]
+
+
 def matches(pattern: str, name: str) -> bool:
     """Whether a shell glob fits a real name; a name that holds glob characters fits itself."""
     return pattern == name or fnmatch.fnmatchcase(name, pattern)
@@ -469,9 +478,9 @@ def _candidates(
     rows = [row for row in found.values() if selection.wants_sequence(row)]
     if not selection.tables and not selection.schemas:
         return rows
-    tables = session.query(_TABLES)
 
-    def fed(patterns: Iterable[str], names: Callable[[Row], tuple[str, ...]]) -> set[int]:
+    def fed(patterns: List[str], names: Callable[[Row], tuple[str, ...]]) -> set[int]:
+        tables = session.query(_TABLES, {"likely": _likely(patterns)})
         relations = {row["oid"] for row in tables if selected(patterns, names(row))}
         other = {oid for oid, found in feeds.items() if any(feed.relation in relations for feed in found)}
         near = session.query(_FED_BY, {"relations": _array(relations)}, settings=_LOOK_UP) if relations else []

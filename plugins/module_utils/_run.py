@@ -17,17 +17,21 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
 from ansible_collections.pgops.sequences.plugins.module_utils._discover import SelectionError
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ansible.module_utils.basic import AnsibleModule
 
 
 def run_info(module: AnsibleModule) -> None:
     """Audit and exit; fails for bad options or a login database that cannot be entered, never for a finding."""
     databases = find_databases(module)
-    for database in databases:
-        database.enter()
+
+    def look(database: _audit.Database) -> None:
         if not database.error:
             database.look()
-        database.leave()
+
+    for_each(databases, look, module.params["jobs"])
+    for database in databases:
         if database.error:
             module.warn(database.error)
     warn_if_nothing(module, databases)
@@ -46,6 +50,32 @@ def find_databases(module: AnsibleModule) -> list[_audit.Database]:
     except (OptionError, _connect.ConnectError, SelectionError) as error:
         module.fail_json(msg=str(error))
         raise AssertionError("fail_json returned") from error
+
+
+def for_each(databases: list[_audit.Database], work: Callable[[_audit.Database], None], jobs: int) -> None:
+    """Enter databases, work on each and leave it; a few at the same time where there are several.
+
+    :arg work: is given each database; its :attr:`error` says whether it could be entered
+    """
+
+    def run(database: _audit.Database) -> None:
+        database.enter()
+        try:
+            work(database)
+        finally:
+            database.leave()
+
+    if len(databases) < 2:
+        for database in databases:
+            run(database)
+        return
+    # Most tasks have one database: they need not wait for this import.
+    from concurrent.futures import ThreadPoolExecutor
+
+    # While one database answers, the next is connected to.
+    with ThreadPoolExecutor(jobs + 1) as pool:
+        for _unused in pool.map(run, databases):
+            pass
 
 
 def warn_if_nothing(module: AnsibleModule, databases: list[_audit.Database]) -> None:

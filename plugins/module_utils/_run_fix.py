@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _repair, _report
-from ansible_collections.pgops.sequences.plugins.module_utils._run import find_databases, warn_if_nothing
+from ansible_collections.pgops.sequences.plugins.module_utils._run import find_databases, for_each, warn_if_nothing
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -23,18 +23,22 @@ def run_fix(module: AnsibleModule) -> None:
     """Audit, repair and exit; with something left unfixed, fails after everything else is done."""
     databases = find_databases(module)
     options = _repair.Options.of(module.params)
-    changes: list[_repair.Change] = []
-    unfixed: list[_repair.Unfixed] = []
+    repair = _repair.predict if module.check_mode else _repair.repair
+    done: dict[str, tuple[list[_repair.Change], list[_repair.Unfixed]]] = {}
+
+    def work(database: Database) -> None:
+        if not database.error:
+            database.error = _refused(database)
+        if not database.error:
+            done[database.name] = repair(database, options)
+
+    for_each(databases, work, module.params["jobs"])
     for database in databases:
-        database.enter()
-        if not database.error:
-            _refuse_read_only(module, database, len(databases) == 1)
-        if not database.error:
-            made, left = (_repair.predict if module.check_mode else _repair.repair)(database, options)
-            changes += made
-            unfixed += left
-            _warn_structural(module, database)
-        database.leave()
+        if database.in_recovery or (database.error and len(databases) == 1 and database.name not in done):
+            module.fail_json(msg=database.error)
+        _warn_structural(module, database)
+    changes = [change for database in databases for change in done.get(database.name, ((), ()))[0]]
+    unfixed = [left for database in databases for left in done.get(database.name, ((), ()))[1]]
     warn_if_nothing(module, databases)
     result = {
         "changed": bool(changes),
@@ -46,19 +50,18 @@ def run_fix(module: AnsibleModule) -> None:
         result["diff"] = _report.fix_diff(changes)
     failures = _failures(databases, result)
     if failures and module.params["fail_on_unfixed"]:
-        done = f"{len(changes)} sequence(s) {'would be' if module.check_mode else 'were'} repaired"
-        module.fail_json(msg=f"{done}, but {failures}", **result)
+        made = f"{len(changes)} sequence(s) {'would be' if module.check_mode else 'were'} repaired"
+        module.fail_json(msg=f"{made}, but {failures}", **result)
     module.exit_json(**result)
 
 
-def _refuse_read_only(module: AnsibleModule, database: Database, alone: bool) -> None:
+def _refused(database: Database) -> str | None:
+    """Why nothing can be repaired in a database, or None."""
     if not (database.in_recovery or database.read_only):
-        return
+        return None
     what = "the server is a standby" if database.in_recovery else "default_transaction_read_only is on"
     refused = f'sequences of database "{database.name}" cannot be repaired: {what}. Nothing was changed in it'
-    if database.in_recovery or alone:
-        module.fail_json(msg=f"{refused}. Run it on the primary" if database.in_recovery else refused)
-    database.error = refused
+    return f"{refused}. Run it on the primary" if database.in_recovery else refused
 
 
 def _warn_structural(module: AnsibleModule, database: Database) -> None:

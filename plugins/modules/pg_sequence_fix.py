@@ -12,10 +12,11 @@ version_added: 0.1.0
 description:
   - Audits as M(pgops.sequences.pg_sequence_info) does, then moves every sequence that is behind to the first free value.
   - With O(mode=advance) a sequence never goes backward, whatever runs at the same time. It is moved under its own lock,
-    where everything is read again; other sessions drop the values they had cached, and the phase of increments other than 1
-    (odd and even ids of two masters) is kept.
+    where its state, and whatever may have changed since it was judged, is read again; other sessions drop the values they had
+    cached, and the phase of increments other than 1 (odd and even ids of two masters) is kept.
   - A role that does not own a sequence but may use it moves it by C(nextval()), up to a million steps.
-  - Each sequence is repaired in a transaction of its own. What fails for one never stops the others; running it again continues.
+  - Up to 50 sequences share a transaction, and one flush to disk; what fails, is locked or in use is repaired in a transaction
+    of its own. What fails for one never stops the others; running it again continues.
 author:
   - pgops contributors (@pgops)
 extends_documentation_fragment:
@@ -34,6 +35,13 @@ attributes:
   idempotent:
     support: full
 options:
+  jobs:
+    description:
+      - Parallel connections to a database with more than 200 sequences; a smaller one is gone through by one.
+      - Where the server has no room for more connections, those there are do the work.
+      - By default more than in M(pgops.sequences.pg_sequence_info): a repair is somebody's downtime.
+    type: int
+    default: 2
   mode:
     description:
       - V(advance) repairs what is behind and never moves a sequence backward.

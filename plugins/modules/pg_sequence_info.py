@@ -23,6 +23,13 @@ extends_documentation_fragment:
   - pgops.sequences._attributes.ACTIONGROUP
   - pgops.sequences._connection
   - pgops.sequences._selection
+options:
+  jobs:
+    description:
+      - Parallel connections to a database with more than 200 sequences; a smaller one is gone through by one.
+      - Where the server has no room for more connections, those there are do the work.
+    type: int
+    default: 1
 seealso:
   - module: pgops.sequences.pg_sequence_fix
 """

@@ -51,7 +51,8 @@ class Fact(NamedTuple):
     figure: str
 
 
-def _range(values: Sequence[float], digits: int) -> str:
+def spread(values: Sequence[float], digits: int) -> str:
+    """Median, least and greatest, for people."""
     low, middle, high = min(values), statistics.median(values), max(values)
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
@@ -63,7 +64,7 @@ def table(comparisons: Sequence[Comparison]) -> str:
         for name, seconds in comparison.seconds.items():
             lines.append(
                 f"| {comparison.title} | {comparison.version} | {comparison.tables:,} | {name}"
-                f" | {_range(seconds, 2)} | {_range(comparison.ratios(name), 2)} |"
+                f" | {spread(seconds, 2)} | {spread(comparison.ratios(name), 2)} |"
             )
     return "\n".join(lines) + "\n"
 

@@ -15,8 +15,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark import databases  # noqa: E402
+from benchmark.extras import all_facts, login, timed  # noqa: E402
 from benchmark.report import Comparison, Fact, table, write  # noqa: E402
 from support.run import run_module  # noqa: E402
 from support.servers import Server, client_binaries  # noqa: E402
@@ -33,9 +33,6 @@ ROOT = HERE.parents[1]
 
 SETTINGS: dict[str, str | bool] = {"shared_buffers": "128MB", "autovacuum": False}
 """PostgreSQL's own defaults, ``fsync`` and ``synchronous_commit`` among them, but nothing else at work meanwhile."""
-
-LOOPED = 10
-"""So many sequences are set by the loop of tasks: it is measured by its cost per sequence."""
 
 
 class Contender(NamedTuple):
@@ -92,28 +89,11 @@ class Shop:
 _PSQL = {"host": "host", "port": "port", "username": "user", "dbname": "dbname"}
 
 
-def login(dsn: Mapping[str, str]) -> dict[str, Any]:
-    """The modules' connection options for a server on a socket."""
-    return {
-        "login_unix_socket": dsn["host"],
-        "login_port": int(dsn["port"]),
-        "login_user": dsn["user"],
-        "login_db": dsn["dbname"],
-    }
-
-
 def _run(command: Sequence[str | os.PathLike[str]]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise AssertionError(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout
-
-
-def timed(run: Callable[[], object]) -> float:
-    """Seconds that a call took."""
-    begin = time.perf_counter()
-    run()
-    return time.perf_counter() - begin
 
 
 def audits(shop: Shop) -> Iterator[Contender]:
@@ -174,6 +154,10 @@ def measure(options: argparse.Namespace, scratch: Path) -> tuple[list[Comparison
                     comparisons.append(found)
                     print(table([found]), flush=True)
                 databases.execute(server.dsn(), f"DROP DATABASE {shop.name}")
+            if version == max(options.versions) and not options.quick:
+                for fact in all_facts(server, [100, 1000, 10000, *[size for size in options.tables if size > 10000]]):
+                    facts.append(Fact(f"PostgreSQL {version}: {fact.what}", fact.figure))
+                    print(*facts[-1], sep=": ", flush=True)
     return comparisons, facts
 
 

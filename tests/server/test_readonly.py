@@ -74,7 +74,7 @@ _POSITION = "SELECT pg_current_wal_insert_lsn(), txid_snapshot_xmax(txid_current
 def idle(server: Server) -> Iterator[Server]:
     """A server that writes nothing by itself, and shows in its log what it was asked."""
     quiet = {"autovacuum": False, "wal_level": "minimal", "max_wal_senders": 0, "checkpoint_timeout": "1d"}
-    logging = {"log_statement": "all", "log_line_prefix": "%q[%a] ", "wal_log_hints": True}
+    logging = {"log_statement": "all", "log_line_prefix": "%q[%a %p] ", "wal_log_hints": True}
     with Server(server.version, settings={**quiet, **logging}) as running:
         yield running
 
@@ -115,14 +115,13 @@ def _snapshot(server: Server) -> list[object]:
 
 
 def _statements(server: Server, since: int) -> list[str]:
-    """What the module has sent since a position in the server's log, by messages."""
+    """What the module has sent since a position in the server's log, by messages, one connection after the other."""
     with server.log_file.open(encoding="utf-8", errors="replace") as log:
         log.seek(since)
         entries = re.split(r"\n(?!\t)", log.read())
-    found = (
-        re.match(r"\[pgops\.sequences\] LOG:  (?:statement|execute [^:]*): (.*)", entry, re.S) for entry in entries
-    )
-    return [match.group(1).replace("\n\t", "\n") for match in found if match]
+    sent = re.compile(r"\[pgops\.sequences (\d+)\] LOG:  (?:statement|execute [^:]*): (.*)", re.S)
+    found = sorted((match for match in map(sent.match, entries) if match), key=lambda match: match.group(1))
+    return [match.group(2).replace("\n\t", "\n") for match in found]
 
 
 _READING: list[tuple[str, dict[str, Any]]] = [
