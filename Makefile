@@ -6,16 +6,17 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/installed
 DEMO_VENV := .cache/demo
+BENCH_VENV := .cache/benchmark
 TOOLCHAIN := $(VENV)/bin/python tests/support/toolchain.py
 
 # The tools call each other by name.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test lint sanity unit integration matrix demo clean
+.PHONY: help venv test lint sanity unit integration matrix bench bench-quick demo clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 venv: $(INSTALLED) ## make the environment that the other targets run in
 
@@ -56,6 +57,16 @@ integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules (hours)
 	$(VENV)/bin/python tests/mutation.py
 	PGOPS_PROPERTY_CASES=2000 PGOPS_KILLS=100 $(VENV)/bin/python tests/matrix.py
+
+bench: $(BENCH_VENV)/installed ## measure beside the floor and the peers, and write the results to docs/performance (an hour)
+	$(BENCH_VENV)/bin/python tests/benchmark/run.py --results docs/performance --readme README.md
+
+bench-quick: $(BENCH_VENV)/installed ## the same with one small database, to tests/output/benchmark (a minute)
+	$(BENCH_VENV)/bin/python tests/benchmark/run.py --quick
+
+$(BENCH_VENV)/installed: tests/benchmark/requirements.txt
+	$(call environment,$(BENCH_VENV),$<)
+	@touch $@
 
 demo: $(DEMO_VENV)/installed ## show the collection at work on a server of its own
 	@$(DEMO_VENV)/bin/python tests/demo/demo.py
