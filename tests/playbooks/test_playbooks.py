@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbooks check and fix, and the role's handlers, through real ansible-playbook."""
+"""The playbooks but restore_then_fix, and the role's handlers, through real ansible-playbook."""
 
 from __future__ import annotations
 
@@ -141,4 +141,64 @@ def test_a_task_that_restores_only_notifies(shop: dict[str, str], topic: str, tm
         play.write_text(HANDLER.format(restored=str(restored).lower(), topic=topic))
         done = run_playbook(play, variables(shop))
         assert done.returncode == 0, done.stdout
+        assert next_values(shop) == after
+
+
+def test_info_shows_everything_and_fails_for_no_finding(shop: dict[str, str]) -> None:
+    done = run_playbook("pgops.sequences.info", variables(shop))
+    assert done.returncode == 0, done.stdout
+    for words in (
+        f"public.orders_id_seq in database {shop['dbname']}: critical (behind)",
+        "column public.orders.id: integer, via default,owned, indexed, furthest value 40",
+        "SELECT pg_catalog.setval('public.orders_id_seq'::regclass, 40, true);",
+        f"public.empty_id_seq in database {shop['dbname']}: healthy",
+        "next value 1, furthest value -, limit 2147483647",
+    ):
+        assert words in done.stdout, words
+    assert next_values(shop) == BEHIND
+    done = run_playbook("pgops.sequences.info", variables(shop, table="empty"))
+    assert done.returncode == 0 and "sequences: 1" in done.stdout and "orders" not in done.stdout
+
+
+def test_auto_fix_repairs_only_where_that_is_needed(shop: dict[str, str]) -> None:
+    for arguments, repaired, after in ((["--check"], True, BEHIND), ([], True, REPAIRED), ([], False, REPAIRED)):
+        done = run_playbook("pgops.sequences.auto_fix", variables(shop), *arguments)
+        assert done.returncode == 0, done.stdout
+        assert ("changed=1" in done.stdout) == repaired
+        assert next_values(shop) == after
+        # The repair's tasks are not run where the audit found nothing to do.
+        assert ("skipped=0" in done.stdout) == repaired
+
+
+def test_auto_fix_fails_for_what_it_cannot_judge(shop: dict[str, str]) -> None:
+    role = f"auditor_{shop['dbname']}"
+    sql(shop, f"CREATE ROLE {role} LOGIN")
+    try:
+        done = run_playbook("pgops.sequences.auto_fix", variables(shop, login_user=role))
+        assert done.returncode == 2 and "GRANT SELECT" in done.stdout, done.stdout
+    finally:
+        sql(shop, f"DROP ROLE {role}")
+    assert next_values(shop) == BEHIND
+
+
+AHEAD = {**REPAIRED, "orders": 901}
+
+
+def test_reset_realigns_one_table_once_it_is_confirmed(shop: dict[str, str]) -> None:
+    sql(shop, "SELECT setval('orders_id_seq', 900), setval('customers_person_id_seq', 7)")
+    for more, arguments, code, words, after in (
+        ({}, [], 2, "name it by pg_sequences_table", AHEAD),
+        ({"table": "order*"}, [], 2, "name it by pg_sequences_table", AHEAD),
+        ({"table": "orders", "app": "customers"}, [], 2, "name it by pg_sequences_table", AHEAD),
+        ({"table": "orders"}, [], 2, "Not confirmed, so nothing was changed", AHEAD),
+        ({"table": "orders"}, ["--check"], 0, "901 -> 41", AHEAD),
+        ({"table": "orders", "confirm": True}, [], 0, "901 -> 41", REPAIRED),
+        ({"table": "orders", "confirm": True}, [], 0, "repaired: 0", REPAIRED),
+    ):
+        done = run_playbook("pgops.sequences.reset", variables(shop, **more), *arguments)
+        assert done.returncode == code, done.stdout
+        # Messages are wrapped.
+        assert words in " ".join(done.stdout.split()), done.stdout
+        assert ("changed=1" in done.stdout) == (words == "901 -> 41")
+        assert ("changed=0" in done.stdout) == (words != "901 -> 41")
         assert next_values(shop) == after
