@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _discover, _judge, _observe
@@ -131,11 +132,13 @@ class Database:
         except DatabaseError as error:
             self.error = f'database "{self.name}" could not be read: {error}'
 
-    def look(self, work: Callable[[list[Finding]], Iterable[tuple[Finding, bool]]] | None = None) -> None:
+    def look(self, work: Callable[[list[Finding], float], Iterable[tuple[Finding, bool]]] | None = None) -> set[int]:
         """Describe, observe and judge everything that is selected.
 
-        :arg work: what to do with the findings of each chunk, perhaps of several at the same time; returns each as it
+        :arg work: what to do with findings, perhaps with several at the same time, given when their observation began;
+            returns each as it
             stands then, and whether it is to be kept even if it is healthy
+        :returns: the oids of sequences that were altered meanwhile, and looked at again without that
         """
         choice = self._chosen()
         # A small database is not worth another connection.
@@ -150,18 +153,22 @@ class Database:
             try:
                 sequences = self._describe(choice, oids)
                 for place in range(0, len(sequences), _AT_ONCE):
+                    began = time.monotonic()
                     findings = self._judged(sequences[place : place + _AT_ONCE])
-                    for finding, keep in work(findings) if work else ((finding, False) for finding in findings):
+                    for finding, keep in work(findings, began) if work else ((finding, False) for finding in findings):
                         self._store(finding, keep)
                         if any(trouble.vanished for trouble in finding.verdict.troubles):
                             gone.add(finding.sequence.oid)
+                # What was read may have been another table's of the name, or not all that a sequence feeds by now.
+                gone |= self._altered(choice, sequences)
             except DatabaseError as error:
                 self.error = f'database "{self.name}" could not be read: {error}'
             return gone
 
-        vanished = set().union(*self.sessions.map(look_at, chunks))
-        if vanished and not self.error:
-            self.look_again(vanished)
+        again = set().union(*self.sessions.map(look_at, chunks))
+        if again and not self.error:
+            self.look_again(again)
+        return again
 
     def look_again(self, oids: Collection[int]) -> None:
         """Choose, describe, observe and judge some sequences anew; those that are gone leave the findings."""
@@ -177,12 +184,7 @@ class Database:
         for finding in findings:
             self._store(finding, keep=True)
 
-    def altered(self, sequences: Iterable[Sequence]) -> set[int]:
-        """The oids of those of some sequences that are no longer what they were, the columns they feed included.
-
-        :raises DatabaseError: a catalog could not be read
-        """
-        choice = self._chosen()
+    def _altered(self, choice: _discover.Choice, sequences: Iterable[Sequence]) -> set[int]:
         known = {sequence.oid: sequence for sequence in sequences}
         touched = _tried_twice(lambda: _discover.touched(self.sessions, choice, known.values()))
         if not touched:
@@ -219,6 +221,19 @@ class Database:
 
     def _describe(self, choice: _discover.Choice, oids: List[int]) -> list[Sequence]:
         return _tried_twice(lambda: _discover.describe(self.sessions, self._options.selection, choice, oids))
+
+    @property
+    def choice(self) -> _discover.Choice:
+        """What it holds of the selection, once it was entered."""
+        return self._chosen()
+
+    def findings_of(self, sequences: List[Sequence]) -> list[Finding]:
+        """Observe and judge sequences as they are known; does not change :attr:`findings`."""
+        return self._judged(sequences)
+
+    def keep(self, finding: Finding) -> None:
+        """Take a finding for what stands now."""
+        self._store(finding, keep=True)
 
     def _chosen(self) -> _discover.Choice:
         if self._choice is None:

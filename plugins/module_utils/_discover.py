@@ -238,14 +238,17 @@ WITH fed AS (
   SELECT sequence, relation, number
   FROM unnest(%(sequences)s::oid[], %(relations)s::oid[], %(numbers)s::int2[]) AS q (sequence, relation, number)
 ), rows AS (
-  SELECT f.sequence, c.xmin AS written
-  FROM fed f
-  LEFT JOIN pg_class c ON c.oid = f.relation
+  SELECT r.sequence, v.written
+  FROM (SELECT sequence, relation FROM fed UNION ALL SELECT s, s FROM unnest(%(sequences)s::oid[]) s) r
+  LEFT JOIN pg_class c ON c.oid = r.relation
+  LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+  CROSS JOIN LATERAL (VALUES (c.xmin), (n.xmin)) v (written)
 
   UNION ALL
   SELECT f.sequence, a.xmin
   FROM fed f
   LEFT JOIN pg_attribute a ON a.attrelid = f.relation AND a.attnum = f.number
+  WHERE f.number > 0
 
   UNION ALL
   SELECT d.objid, d.xmin
@@ -280,6 +283,15 @@ SELECT datname::text AS name FROM pg_database WHERE datallowconn AND NOT datiste
 """
 
 _DATABASE = "SELECT FROM pg_database WHERE datname = %(name)s"
+
+_SERVER = """
+SELECT txid_snapshot_xmin(txid_current_snapshot()) AS horizon,
+       EXISTS (SELECT FROM pg_event_trigger WHERE evtenabled <> 'D') AS event_triggers,
+       current_setting('wal_level') <> 'minimal'
+       AND (current_setting('archive_mode') <> 'off'
+            OR EXISTS (SELECT FROM pg_stat_replication)
+            OR EXISTS (SELECT FROM pg_replication_slots WHERE slot_type = 'physical')) AS is_replayed
+"""
 
 _TABLE_KINDS = "rpfvm"
 
@@ -341,6 +353,8 @@ class Choice(t.NamedTuple):
     :ivar feeds: feeds that do not hang on a sequence's own records, by the sequence's oid
     :ivar domains: facts of the database's domains, by their oids
     :ivar horizon: the oldest transaction that had not ended by then
+    :ivar event_triggers: what users run with every ALTER, and for as long as that takes
+    :ivar is_replayed: others may replay what this server writes, and its ACCESS EXCLUSIVE locks with it
     """
 
     sequences: tuple[int, ...]
@@ -349,6 +363,8 @@ class Choice(t.NamedTuple):
     feeds: Mapping[int, List[Feed]]
     domains: Mapping[int, Row]
     horizon: int
+    event_triggers: bool
+    is_replayed: bool
 
 
 class Feed(t.NamedTuple):
@@ -430,7 +446,7 @@ def choose(session: Reader, selection: Selection, only: int | None = None) -> Ch
     :raises DatabaseError: a catalog could not be read
     :raises SelectionError: an entry of ``columns`` fits more than one object
     """
-    horizon = session.query("SELECT txid_snapshot_xmin(txid_current_snapshot()) AS horizon")[0]["horizon"]
+    server = session.query(_SERVER)[0]
     narrowed = "true" if only is None else f"c.oid = {only}"
     found = {row["oid"]: row for row in session.query(_NAMES.replace("{narrowed}", narrowed))}
     domains = {row["oid"]: row for row in session.query(_DOMAINS)}
@@ -459,7 +475,7 @@ def choose(session: Reader, selection: Selection, only: int | None = None) -> Ch
         of_extensions=frozenset(oid for oid, row in found.items() if row["of_extension"]),
         feeds=feeds,
         domains=domains,
-        horizon=horizon,
+        **server,
     )
 
 
@@ -508,7 +524,7 @@ def describe(session: Reader, selection: Selection, choice: Choice, oids: List[i
     return [sequence for sequence in _described(session, choice, oids) if selection.wants(sequence)]
 
 
-def touched(session: Reader, choice: Choice, sequences: Iterable[Sequence]) -> set[int]:
+def touched(session: Reader, choice: Choice, sequences: Collection[Sequence]) -> set[int]:
     """Those of some sequences that may be no longer what they were, because catalog rows about them were written.
 
     :arg session: the database
@@ -518,6 +534,8 @@ def touched(session: Reader, choice: Choice, sequences: Iterable[Sequence]) -> s
     :raises DatabaseError: a catalog could not be read
     """
     fed = [(sequence.oid, column.relation, column.number) for sequence in sequences for column in sequence.columns]
+    # Beside each column's sequence, those that feed none.
+    fed += [(sequence.oid, sequence.oid, 0) for sequence in sequences if not sequence.columns]
     names = ("sequences", "relations", "numbers")
     asked = dict(zip(names, map(_array, zip(*fed)))) if fed else dict.fromkeys(names, "{}")
     rows = session.query(_TOUCHED, {**asked, "horizon": choice.horizon % 2**32}, settings=_LOOK_UP)

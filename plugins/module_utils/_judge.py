@@ -220,7 +220,8 @@ def plan(observation: Observation, verdict: Verdict, policy: Policy) -> Move | R
     unlockable = tuple(column for column, reading in pairs if not (reading.trouble or column.can_lock))
     if policy.lock_tables and unlockable:
         return Refusal((*reasons, "no_privilege"), jump, unlockable)
-    if sequence.owned:
+    # An owner may have taken UPDATE, which setval() asks for, from himself.
+    if sequence.owned and sequence.can_update:
         return Move(wanted, LOCKED, state_for(sequence, wanted))
     forward = _beyond(sequence, wanted, next_value)
     if (sequence.can_use or sequence.can_update) and forward and jump // abs(sequence.increment) <= MOST_STEPS:

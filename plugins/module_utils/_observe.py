@@ -335,10 +335,12 @@ def probes_within(sequence: Sequence, column: Column) -> list[Probe]:
 
 def _in_parts(column: Column, ends: tuple[str, str], condition: str = "") -> list[Probe]:
     """A probe of a table and all below it; where those are too many for one transaction, one of each of them."""
-    if not column.parts:
-        return [Probe(*ends, f"FROM {sql_table(column)}{condition}", column.relations)]
-    average = max(1, column.relations // len(column.parts))
-    return [Probe(*ends, f"FROM ONLY {part}{condition}", average) for part in column.parts]
+    average = max(1, column.relations // (len(column.parts) or 1))
+    return [Probe(*ends, f"FROM {table}{condition}", average) for table in _tables(column)]
+
+
+def _tables(column: Column) -> list[str]:
+    return [f"ONLY {part}" for part in column.parts] or [sql_table(column)]
 
 
 def probe_of_state(sequence: Sequence) -> Probe:
@@ -400,8 +402,10 @@ def run_probes(reader: Sessions, probes: Mapping[t.Any, List[Probe]]) -> dict[t.
             if len(batch) == 1:
                 errors[batch[0][0]] = error
                 return
-            run(batch[: len(batch) // 2])
-            run(batch[len(batch) // 2 :])
+            # One that takes too long would take as long in its half: each by itself, and only once more.
+            size = 1 if error.sqlstate == "57014" else -(-len(batch) // 2)
+            for place in range(0, len(batch), size):
+                run(batch[place : place + size])
         else:
             for (key, _probe), ends in zip(batch, rows):
                 found.setdefault(key, []).append(ends)
@@ -466,9 +470,14 @@ def _rows_to_scan(reader: Reader, column: Column) -> int:
 
     Its estimate follows the size on disk, also of tables that were never analyzed, as after a restore.
     """
-    statement = f"EXPLAIN (FORMAT JSON) SELECT {quote_identifier(column.name)} FROM {sql_table(column)}"
-    plan = next(iter(reader.query(statement)[0].values()))
-    return int(plan[0]["Plan"]["Plan Rows"])
+    name = quote_identifier(column.name)
+    average = column.relations // (len(column.parts) or 1)
+    rows = 0
+    for tables in batches(_tables(column), lambda _table: average, MOST_RELATIONS):
+        union = " UNION ALL ".join(f"SELECT {name} FROM {table}" for table in tables)
+        plan = next(iter(reader.query(f"EXPLAIN (FORMAT JSON) {union}")[0].values()))
+        rows += int(plan[0]["Plan"]["Plan Rows"])
+    return rows
 
 
 def _too_large(column: Column, rows: int) -> Trouble:

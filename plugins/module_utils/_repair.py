@@ -10,8 +10,9 @@ An owned sequence is moved under its own lock, for which one waits for every ope
 or ``setval()``, and which holds back all later ones (facts, A3 and A5).
 
 What is simply behind is moved in batches: one transaction, and one flush to disk, for several sequences.
-``ALTER SEQUENCE ... OWNER TO`` the owner it has takes the lock and changes nothing. A move that was decided a moment ago
-stands if the sequence was not used since: then all its values that are in tables were there to be read.
+``ALTER SEQUENCE ... OWNER TO`` the owner it has takes the lock and changes nothing; where standbys would replay that lock
+it is ``... CACHE``. A move that was decided a moment ago stands if the sequence was not used since: then all its values
+that are in tables were there to be read.
 
 The rest goes one by one: what is in use, what may go backward, what may have values cached by other sessions.
 ``ALTER SEQUENCE ... CACHE`` with the value it has gives the sequence a new file as well, so that ``setval()`` rolls
@@ -22,6 +23,7 @@ the move is decided on what was read there.
 from __future__ import annotations
 
 import contextlib
+import time
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _observe
@@ -39,6 +41,9 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._audit import Database, Finding
     from ansible_collections.pgops.sequences.plugins.module_utils._connect import Reader, Row, Session, Sessions
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
+
+# A batch is decided on what was read at most so long ago: rows that came in meanwhile were not seen.
+_FRESH_SECONDS = 0.1
 
 # Larger ones gain nothing, and would hold back more writers for longer.
 _BATCH_MOVES = 50
@@ -142,7 +147,7 @@ def predict(database: Database, options: Options) -> tuple[list[Change], list[Un
     changes: list[Change] = []
     refused: dict[int, _judge.Refusal] = {}
 
-    def foretell(findings: list[Finding]) -> Iterator[tuple[Finding, bool]]:
+    def foretell(findings: list[Finding], _began: float = 0) -> Iterator[tuple[Finding, bool]]:
         for finding in findings:
             step = _judge.plan(finding.observation, finding.verdict, options.policy)
             if isinstance(step, _judge.Refusal):
@@ -154,7 +159,9 @@ def predict(database: Database, options: Options) -> tuple[list[Change], list[Un
             else:
                 yield finding, False
 
-    database.look(foretell)
+    again = [database.findings[oid] for oid in database.look(foretell) if oid in database.findings]
+    for finding, _keep in foretell(again):
+        database.keep(finding)
     return sorted(changes, key=_place), _unfixed(database, refused, {})
 
 
@@ -171,12 +178,12 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
     """
     batches = _Batches(database, options)
     database.look(batches.move)
-    changes, refused, due = batches.changes, batches.refused, batches.left
+    changes, refused = batches.changes, batches.refused
     # A default that binds late, or a domain, may have begun to name a sequence since its columns were looked up.
     again = batches.again | (database.rebound(changes) if changes and not database.error else set())
     if again and not database.error:
         database.look_again(again)
-        due |= again
+    due = set(database.findings)
     troubles: dict[int, Trouble] = {}
     for attempt in range(options.retries + 1):
         moves = {}
@@ -236,10 +243,11 @@ class _Batches:
         self._database = database
         self._policy = options.policy
 
-    def move(self, findings: list[Finding]) -> Iterator[tuple[Finding, bool]]:
+    def move(self, findings: list[Finding], began: float) -> Iterator[tuple[Finding, bool]]:
         """Move what can go in batches.
 
         :arg findings: of some sequences
+        :arg began: when their observation began, by :func:`time.monotonic`
         :returns: each as it stands now, and whether there is more to be done about it
         """
         now = {finding.sequence.oid: finding for finding in findings}
@@ -252,22 +260,31 @@ class _Batches:
                 self.left.add(oid)
                 if step.method == _judge.LOCKED and self._goes_in_a_batch(finding):
                     due.append((finding, step))
-        done: dict[int, Finding] = {}
         for place in range(0, len(due), _BATCH_MOVES):
-            done.update(self._move(due[place : place + _BATCH_MOVES]))
-        if done:
+            batch = due[place : place + _BATCH_MOVES]
+            if time.monotonic() - began > _FRESH_SECONDS:
+                batch = self._afresh(batch)
+            done = self._move(batch)
             now.update(done)
-            # A column that a sequence was given meanwhile was not read, and a table may have been replaced by another.
-            self.again |= self._database.altered(finding.sequence for finding in done.values())
             # What was read for long may have grown meanwhile.
             self.again.update(oid for oid, finding in done.items() if not _was_quick(finding))
         for oid, finding in now.items():
             yield finding, oid in self.left or oid in self.refused or oid in self.again
 
     def _goes_in_a_batch(self, finding: Finding) -> bool:
-        # Where sessions cache values only a new file makes them drop these (facts, A5).
-        plain = finding.sequence.cache_size == 1 and finding.sequence.can_update
+        # Where sessions cache values only a new file makes them drop these (facts, A5). What users run with an ALTER
+        # may take its time, and all of a batch would be held for as long.
+        plain = finding.sequence.cache_size == 1 and not self._database.choice.event_triggers
         return plain and not self._policy.realign and not self._policy.lock_tables
+
+    def _afresh(self, batch: List[_Due]) -> list[_Due]:
+        """Observe again what took long to come here, and decide on that."""
+        due = []
+        for finding in self._database.findings_of([finding.sequence for finding, _step in batch]):
+            step = _judge.plan(finding.observation, finding.verdict, self._policy)
+            if isinstance(step, _judge.Move) and step.method == _judge.LOCKED:
+                due.append((finding, step))
+        return due
 
     def _move(self, batch: List[_Due]) -> dict[int, Finding]:
         """Move a batch, and by halves what fails; what fails alone is left.
@@ -279,7 +296,7 @@ class _Batches:
         begun: list[_Due] = []
         try:
             with self._database.sessions.borrow() as session:
-                _move_together(session, batch, begun)
+                _move_together(session, batch, begun, self._database.choice.is_replayed)
             made, rest = begun, [due for due in batch if due not in begun]
             # Those that were used meanwhile are not for a batch.
             pieces: list[list[_Due]] = []
@@ -326,9 +343,10 @@ def _is_quick(column: Column, reading: Reading) -> bool:
     return not column.parts and (reading.scan_rows or 0) <= _observe.LONG_SCAN_ROWS
 
 
-def _move_together(session: Session, batch: List[_Due], begun: list[_Due]) -> None:
+def _move_together(session: Session, batch: List[_Due], begun: list[_Due], is_replayed: bool) -> None:
     """Move sequences in one transaction, those that were used since they were observed left out.
 
+    :arg is_replayed: whether others replay this server's locks
     :arg begun: is given the moves before they are made
     :raises _Altered: some are no longer what was discovered; nothing was changed
     :raises DatabaseError: one is locked by somebody else, or something else is wrong
@@ -338,9 +356,13 @@ def _move_together(session: Session, batch: List[_Due], begun: list[_Due]) -> No
     bound = min(session.statement_timeout, session.lock_timeout + 1)
     patience = min(session.lock_timeout, _observe.PATIENCE)
     with session.transaction(lock_timeout=patience, statement_timeout=bound) as run:
-        run(";\n".join(f"ALTER SEQUENCE {x.sql_name} OWNER TO {quote_identifier(x.owner)}" for x in sequences.values()))
+        run(";\n".join(_lock(sequence, is_replayed) for sequence in sequences.values()))
         there = {row["oid"]: row for row in run(_DEFINITIONS.replace("{oids}", ",".join(map(str, sequences))))}
-        altered = [oid for oid, sequence in sequences.items() if not _is_still(sequence, there.get(oid), locked=True)]
+        altered = [
+            oid
+            for oid, sequence in sequences.items()
+            if not _is_still(sequence, there.get(oid), untouched=not is_replayed)
+        ]
         if altered:
             raise _Altered(altered)
         states = _states(session.reader(run), sequences)
@@ -355,6 +377,14 @@ def _move_together(session: Session, batch: List[_Due], begun: list[_Due]) -> No
             for name, several in values.items():
                 statement = statement.replace("{" + name + "}", ",".join(map(str, several)))
             run(statement)
+
+
+def _lock(sequence: Sequence, is_replayed: bool) -> str:
+    """The statement that takes a sequence's lock and changes nothing."""
+    if is_replayed:
+        # SHARE ROW EXCLUSIVE: a standby would replay ACCESS EXCLUSIVE, and cancel who reads the sequence there.
+        return f"ALTER SEQUENCE {sequence.sql_name} CACHE {sequence.cache_size}"
+    return f"ALTER SEQUENCE {sequence.sql_name} OWNER TO {quote_identifier(sequence.owner)}"
 
 
 def _states(reader: Reader, sequences: Mapping[int, Sequence]) -> dict[int, State]:
@@ -426,12 +456,12 @@ def _refuse_altered(sequence: Sequence, rows: List[Row]) -> None:
         raise _Altered([sequence.oid])
 
 
-def _is_still(sequence: Sequence, definition: Row | None, locked: bool = False) -> bool:
+def _is_still(sequence: Sequence, definition: Row | None, untouched: bool = False) -> bool:
     """Whether a sequence is what it was discovered to be.
 
-    :arg locked: it was given the owner it has, which is to have changed nothing
+    :arg untouched: it was given the owner it has, which is to have written nothing
     """
-    if definition is None or (locked and definition["written"]):
+    if definition is None or (untouched and definition["written"]):
         return False
     return all(getattr(sequence, name) == value for name, value in definition.items() if name != "written")
 
