@@ -156,6 +156,12 @@ MUTATIONS = [
     Mutation(
         "state: outside the bounds", "_judge.py", "if sequence.min_value <= before <= sequence.max_value:", "if True:"
     ),
+    Mutation(
+        "plan: an owner without UPDATE sets",
+        "_judge.py",
+        "if sequence.owned and sequence.can_update:",
+        "if sequence.owned:",
+    ),
 ]
 
 

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The least that an audit has to do: open every table, its key's index and its sequence once, and read one row each.
 
-``floor.py DSN FILE``: FILE holds a JSON list of [table, column, sequence], quoted for SQL. Nothing is looked up and
-nothing is judged.
+``floor.py DSN FILE [state]``: FILE holds a JSON list of [table, column, sequence], quoted for SQL. Nothing is looked up
+and nothing is judged. Last values alone, by a function, cost least; the whole state, with ``is_called``, is what
+tells the next value.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import psycopg2
 _BATCH = 100
 
 
-def main(dsn: str, names: str) -> None:
+def main(dsn: str, names: str, what: str = "last_value") -> None:
     """Read all of them through one connection; prints how many values were read."""
     entries = json.loads(Path(names).read_text())
     read = 0
@@ -33,10 +34,14 @@ def main(dsn: str, names: str) -> None:
                 )
             )
             read += len(cursor.fetchall())
-            cursor.execute(
-                "SELECT pg_sequence_last_value(s) FROM unnest(%s::regclass[]) s",
-                ["{" + ",".join(json.dumps(sequence) for _table, _column, sequence in batch) + "}"],
-            )
+            sequences = [sequence for _table, _column, sequence in batch]
+            if what == "state":
+                cursor.execute(" UNION ALL ".join(f"SELECT last_value, is_called FROM {name}" for name in sequences))
+            else:
+                cursor.execute(
+                    "SELECT pg_sequence_last_value(s) FROM unnest(%s::regclass[]) s",
+                    ["{" + ",".join(map(json.dumps, sequences)) + "}"],
+                )
             read += len(cursor.fetchall())
     print(read)
 

@@ -83,7 +83,7 @@ def plot(comparisons: Sequence[Comparison], place: Path) -> None:
             ratios = comparison.ratios(name)
             middle = statistics.median(ratios)
             noise = [[middle - min(ratios)], [max(ratios) - middle]]
-            color = "#2f6f4f" if name in OURS else "#8a8a8a"
+            color = "#2f6f4f" if name.startswith(OURS) else "#8a8a8a"
             axes.barh(row, middle, xerr=noise, color=color, height=0.7, error_kw={"capsize": 3, "ecolor": "#222222"})
             axes.text(max(ratios), row, f"  {middle:.2f}", va="center", fontsize=8)
             labels.append((row, f"{name}, {comparison.tables:,} tables, PostgreSQL {comparison.version}"))

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark import databases  # noqa: E402
-from benchmark.extras import all_facts, login, timed  # noqa: E402
+from benchmark.extras import all_facts, login, memory, timed  # noqa: E402
 from benchmark.report import Comparison, Fact, table, write  # noqa: E402
 from support.run import run_module  # noqa: E402
 from support.servers import Server, client_binaries  # noqa: E402
@@ -33,6 +33,10 @@ ROOT = HERE.parents[1]
 
 SETTINGS: dict[str, str | bool] = {"shared_buffers": "128MB", "autovacuum": False}
 """PostgreSQL's own defaults, ``fsync`` and ``synchronous_commit`` among them, but nothing else at work meanwhile."""
+
+
+_LARGE = 20000
+"""Above this a database is measured once, on the newest version."""
 
 
 class Contender(NamedTuple):
@@ -60,9 +64,9 @@ class Shop:
         with self._statements.open("w") as statements:
             subprocess.run([sys.executable, HERE / "django_statements.py", of_apps], stdout=statements, check=True)
 
-    def floor(self) -> None:
+    def floor(self, what: str = "last_value") -> None:
         dsn = " ".join(f"{name}={value}" for name, value in self.dsn.items())
-        _run([sys.executable, HERE / "floor.py", dsn, self._names])
+        _run([sys.executable, HERE / "floor.py", dsn, self._names, what])
 
     def module(self, name: str, **options: Any) -> dict[str, Any]:
         """Run one of our modules as it runs on a managed host."""
@@ -99,6 +103,8 @@ def _run(command: Sequence[str | os.PathLike[str]]) -> str:
 def audits(shop: Shop) -> Iterator[Contender]:
     """Everything that goes through a healthy database."""
     yield Contender("floor", shop.floor)
+    yield Contender("floor, whole state", lambda: shop.floor("state"))
+    yield Contender("pg_sequence_info, jobs: 2", lambda: _ignore(shop.module("pg_sequence_info", jobs=2)))
     yield Contender("pg_sequence_info", lambda: _ignore(shop.module("pg_sequence_info")))
     yield Contender("sqlsequencereset", shop.django)
     yield Contender("two-step script", shop.two_steps)
@@ -118,12 +124,14 @@ def _ignore(_unused: object) -> None:
 def compare(title: str, shop: Shop, contenders: Sequence[Contender], rounds: int, behind: bool) -> Comparison:
     """Run contenders in turn, as many rounds as asked for, in another order each time."""
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    databases.set_all(shop.dsn, 100)
     for number in range(rounds):
         shift = number % len(contenders)
         for contender in [*contenders[shift:], *contenders[:shift]]:
-            databases.set_all(shop.dsn, 1 if behind else 100)
+            if behind:
+                databases.set_all(shop.dsn, 1)
             seconds[contender.name].append(timed(contender.run))
-            if contender.name != "floor" and databases.count_behind(shop.dsn):
+            if behind and databases.count_behind(shop.dsn):
                 raise AssertionError(f"{contender.name} left sequences behind")
     return Comparison(title, shop.server.version, shop.tables, seconds)
 
@@ -146,16 +154,22 @@ def measure(options: argparse.Namespace, scratch: Path) -> tuple[list[Comparison
         place = scratch / str(version)
         place.mkdir(mode=0o755)
         with Server(version, place, settings=SETTINGS, durable=True) as server:
+            newest = version == max(options.versions)
             for tables in options.tables:
+                if tables > _LARGE and not newest:
+                    continue
                 shop = Shop(server, tables, scratch)
-                rounds = 1 if tables > 20000 else options.rounds
+                rounds = 1 if tables > _LARGE else options.rounds
                 for title, contenders in (("audit", audits(shop)), ("repair", repairs(shop))):
                     found = compare(title, shop, list(contenders), rounds, behind=title == "repair")
                     comparisons.append(found)
                     print(table([found]), flush=True)
+                if tables > _LARGE:
+                    databases.set_all(shop.dsn, 100)
+                    facts.append(memory(shop.dsn, tables))
                 databases.execute(server.dsn(), f"DROP DATABASE {shop.name}")
-            if version == max(options.versions) and not options.quick:
-                for fact in all_facts(server, [100, 1000, 10000, *[size for size in options.tables if size > 10000]]):
+            if newest and not options.quick:
+                for fact in all_facts(server, [100, 1000, 10000]):
                     facts.append(Fact(f"PostgreSQL {version}: {fact.what}", fact.figure))
                     print(*facts[-1], sep=": ", flush=True)
     return comparisons, facts
@@ -166,7 +180,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The collection beside the floor and its peers.")
     parser.add_argument("--versions", type=int, nargs="+", default=[15, 18], help="PostgreSQL's major versions")
     parser.add_argument("--tables", type=int, nargs="+", default=[1000, 10000, 50000], help="sizes of the databases")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured, up to 20000 tables")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured, up to 20,000 tables")
     parser.add_argument("--quick", action="store_true", help="one small database on one server")
     parser.add_argument("--results", type=Path, default=ROOT / "tests" / "output" / "benchmark", help="folder")
     parser.add_argument("--readme", type=Path, help="a file whose results are brought up to date")

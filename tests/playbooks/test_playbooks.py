@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +206,53 @@ def test_reset_realigns_one_table_once_it_is_confirmed(shop: dict[str, str]) -> 
         assert ("changed=1" in done.stdout) == (words == "901 -> 41")
         assert ("changed=0" in done.stdout) == (words != "901 -> 41")
         assert next_values(shop) == after
+
+
+@pytest.fixture
+def fleet(shop: dict[str, str], tmp_path: Path) -> str:
+    """An inventory of a host that burns, one in order, one whose server does not run, and one that is away."""
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    hosts = {
+        "burning": {**local, **variables(shop)},
+        "calm": {**local, **variables(shop, table="empty")},
+        "down": {**local, **variables(shop, login_unix_socket="/no/such/folder")},
+        "away": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, **variables(shop)},
+    }
+    place = tmp_path / "fleet.json"
+    place.write_text(json.dumps({"fleet": {"hosts": hosts}}))
+    return str(place)
+
+
+def _told(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines of the table of all hosts."""
+    (table,) = re.findall(r"TASK \[[^\n]*Findings of all hosts\][^\n]*\nok: \[\w+\] => (\{.*?\n\})", done.stdout, re.S)
+    lines: list[str] = json.loads(table)["msg"]
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"),
+    [([], {}), (["--check"], {}), (["-e", "pg_sequences_serial=1"], {}), ([], {"ANSIBLE_STRATEGY": "free"})],
+    ids=["plain", "check", "serial", "free"],
+)
+def test_check_tells_of_all_hosts(fleet: str, arguments: list[str], env: dict[str, str]) -> None:
+    only = ["-i", fleet, "-e", "pg_sequences_hosts=fleet"]
+    done = run_playbook("pgops.sequences.check", {}, *only, *arguments, env=env)
+    assert done.returncode == 2, done.stdout
+    lines = _told(done)
+    assert lines[0] == "hosts: 4, audited: 2, not audited: 2; databases: 2"
+    assert lines[1] == "sequences: 4; critical: 2, unknown: 0, warning: 0, healthy: 2, skipped: 0"
+    assert lines[2].startswith("not audited away: ") and lines[3].startswith("not audited down: cannot use database")
+    assert [line.split(" ")[0:2] for line in lines[4:]] == [["critical", "burning"]] * 2
+    assert lines[5].endswith("public.orders_id_seq: next value 1 is not beyond 40 (orders.id)")
+    recap = dict(re.findall(r"^(\w+) +: .*failed=(\d)", done.stdout, re.M))
+    assert recap == {"burning": "1", "calm": "0", "down": "1", "away": "1"}
+
+
+def test_check_of_many_hosts_fails_by_what_is_asked(fleet: str) -> None:
+    only = ["-i", fleet, "-e", "pg_sequences_hosts=fleet"]
+    done = run_playbook("pgops.sequences.check", {}, *only, "-e", "pg_sequences_fail_on=never")
+    assert done.returncode == 0 and len(_told(done)) == 6, done.stdout
+    done = run_playbook("pgops.sequences.check", {}, *only, "--limit", "calm")
+    assert done.returncode == 0, done.stdout
+    assert _told(done)[0] == "hosts: 1, audited: 1, not audited: 0; databases: 1"

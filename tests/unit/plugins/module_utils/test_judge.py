@@ -509,6 +509,7 @@ def test_realign_goes_right_behind_the_furthest_and_to_start_where_there_is_none
 def test_owners_move_under_the_lock_and_others_by_steps() -> None:
     for of, method in [
         (sequence(), "locked"),
+        (sequence(can_update=False), "stepped"),
         (sequence(owned=False), "stepped"),
         (sequence(owned=False, can_update=False), "stepped"),
         (sequence(owned=False, can_use=False), "stepped"),
