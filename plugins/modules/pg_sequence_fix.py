@@ -39,7 +39,7 @@ options:
     description:
       - Parallel connections to a database with more than 200 sequences; a smaller one is gone through by one.
       - Where the server has no room for more connections, those there are do the work.
-      - By default more than in M(pgops.sequences.pg_sequence_info): a repair is somebody's downtime.
+      - By default more than in M(pgops.sequences.pg_sequence_info), since a repair is somebody's downtime.
     type: int
     default: 2
   mode:

@@ -65,11 +65,13 @@ def shop(server: Server, name: str, tables: int, *statements: str) -> Iterator[D
     """A healthy database of so many tables, for as long as the block lasts."""
     databases.execute(server.dsn(), f"CREATE DATABASE {name}")
     dsn = server.dsn(name)
-    databases.build(dsn, tables)
-    databases.execute(dsn, *statements, "VACUUM ANALYZE")
-    databases.set_all(dsn, 2000000)
-    yield dsn
-    databases.execute(server.dsn(), f"DROP DATABASE {name}")
+    try:
+        databases.build(dsn, tables)
+        databases.execute(dsn, *statements, "VACUUM ANALYZE")
+        databases.set_all(dsn, 2000000)
+        yield dsn
+    finally:
+        databases.execute(server.dsn(), f"DROP DATABASE {name}")
 
 
 def growth(server: Server, sizes: Sequence[int]) -> Iterator[Fact]:

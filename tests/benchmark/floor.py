@@ -30,7 +30,8 @@ def main(dsn: str, names: str, what: str = "last_value") -> None:
             batch = entries[place : place + _BATCH]
             cursor.execute(
                 " UNION ALL ".join(
-                    f"(SELECT {column} FROM {table} ORDER BY {column} DESC LIMIT 1)" for table, column, _ in batch
+                    f"(SELECT {column} FROM {table} ORDER BY {column} DESC LIMIT 1)"
+                    for table, column, _sequence in batch
                 )
             )
             read += len(cursor.fetchall())
