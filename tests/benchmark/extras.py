@@ -161,25 +161,36 @@ _WRITE = "INSERT INTO app0_t0 (note) VALUES ('written') RETURNING id;\n"
 
 
 def writers(server: Server, seconds: int = 8, rounds: int = 3) -> Iterator[Fact]:
-    """The latency of writers while audits run one after the other, and while something else only computes."""
+    """The latency of writers while audits run one after the other, and while a query and its client only compute."""
     with shop(server, "busy", 10000) as dsn, tempfile.TemporaryDirectory(prefix="pgops-bench-") as scratch:
         without, computing, auditing = [], [], []
         for _unused in range(rounds):
             without.append(_latency(dsn, Path(scratch), seconds))
-            # What a processor that is taken costs by itself: on a machine of two it is half of all.
-            other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-            computing.append(_latency(dsn, Path(scratch), seconds))
-            other.kill()
-            other.wait()
-            over = threading.Event()
-            audits = threading.Thread(target=_audit_until, args=(dsn, over))
-            audits.start()
-            auditing.append(_latency(dsn, Path(scratch), seconds))
-            over.set()
-            audits.join()
+            # What processors that are taken cost by themselves: an audit is a session and its client.
+            client = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            computing.append(_beside(_compute_until, dsn, Path(scratch), seconds))
+            client.kill()
+            client.wait()
+            auditing.append(_beside(_audit_until, dsn, Path(scratch), seconds))
     yield Fact("99th percentile of an INSERT's latency, nothing else running", f"{spread(without, 2)} ms")
-    yield Fact("... beside a loop that only computes", f"{spread(computing, 2)} ms")
+    yield Fact("... beside a query and a client that only compute, and read no table", f"{spread(computing, 2)} ms")
     yield Fact("... beside audits of 10,000 tables without a pause", f"{spread(auditing, 2)} ms")
+
+
+def _beside(work: Callable[[Dsn, threading.Event], None], dsn: Dsn, scratch: Path, seconds: int) -> float:
+    over = threading.Event()
+    thread = threading.Thread(target=work, args=(dsn, over))
+    thread.start()
+    try:
+        return _latency(dsn, scratch, seconds)
+    finally:
+        over.set()
+        thread.join()
+
+
+def _compute_until(dsn: Dsn, over: threading.Event) -> None:
+    while not over.is_set():
+        databases.execute(dsn, "SELECT count(*) FROM generate_series(1, 3000000)")
 
 
 def _audit_until(dsn: Dsn, over: threading.Event) -> None:
