@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -145,6 +146,11 @@ def run_playbook(
             timeout=_TIMEOUT,
             check=False,
         )
+
+
+def told(output: str) -> str:
+    """What a playbook printed, with lines that were wrapped put together again."""
+    return " ".join(re.sub(r'",\n\s*"\s*', " ", output).split())
 
 
 def _environment() -> dict[str, str]:

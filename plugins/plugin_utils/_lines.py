@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This plugin util is PRIVATE to the collection: it can change at any time.
+
+"""A document in, what the terminal shows of it out, to be read at 100 columns. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+import typing as t
+
+from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import STATUSES
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+
+_WIDTH = 88
+"""Ansible indents and quotes each line."""
+
+MOST_HOSTS = 40
+MOST_FINDINGS = 100
+"""How many of each are shown; a report file has all."""
+
+_QUIET_HOSTS = 1
+"""A table of hosts is worth its lines where there are more."""
+
+
+def lines_of(document: Document, where: str) -> list[str]:
+    """What was found and done, the worst first.
+
+    :arg where: where all of it can be read, for what is not shown
+    """
+    shown = list(_heading(document))
+    shown += _first(list(_not_audited(document)), MOST_HOSTS, where)
+    if document["summary"]["hosts"] > _QUIET_HOSTS:
+        shown += _first(list(_hosts(document)), MOST_HOSTS + 1, where)
+    if document["run"]["name"] == "info":
+        shown += [line for sequence in document["sequences"] for line in _details(sequence)]
+        return shown
+    shown += _first([_change(document, change) for change in document["changes"]], MOST_FINDINGS, where)
+    shown += _first([_left(document, unfixed) for unfixed in document["not_fixed"]], MOST_FINDINGS, where)
+    told = {_place(document, unfixed) for unfixed in document["not_fixed"]}
+    findings = [sequence for sequence in document["sequences"] if _place(document, sequence) not in told]
+    shown += _first([_finding(document, sequence) for sequence in findings], MOST_FINDINGS, where)
+    return [line for entry in shown for line in _wrapped(entry)]
+
+
+def _heading(document: Document) -> Iterator[str]:
+    summary = document["summary"]
+    counts = ", ".join(f"{status}: {summary[status]}" for status in STATUSES)
+    if summary["hosts"] == 1 and not summary["hosts_not_audited"]:
+        names = [database["name"] for database in document["hosts"][0]["databases"]]
+        yield f"databases: {', '.join(map(_visible, names[:10]))}{f' and {len(names) - 10} more' if names[10:] else ''}"
+    else:
+        yield (
+            f"hosts: {summary['hosts']}, audited: {summary['hosts'] - summary['hosts_not_audited']},"
+            f" not audited: {summary['hosts_not_audited']}; databases: {summary['databases']}"
+        )
+    yield f"sequences: {summary['total']}; {counts}"
+    if document["run"]["name"] not in ("check", "info"):
+        repaired = "would be repaired" if document["run"]["check_mode"] else "repaired"
+        yield f"{repaired}: {summary['repaired']}, left: {summary['not_fixed']}"
+
+
+def _not_audited(document: Document) -> Iterator[str]:
+    for host in document["hosts"]:
+        if host["error"]:
+            yield f"not audited {host['name']}: {host['error']}"
+        for database in host["databases"]:
+            if database["error"]:
+                yield f"not audited {_host(document, host['name'])}{_visible(database['error'])}"
+
+
+def _hosts(document: Document) -> Iterator[str]:
+    """A table of the hosts where something was found."""
+    found = [host for host in document["hosts"] if host["summary"] and any(map(host["summary"].get, STATUSES[:3]))]
+    if not found:
+        return
+    width = min(40, max(len(host["name"]) for host in found))
+    yield " " * width + "".join(f"{status:>10}" for status in STATUSES)
+    for host in found:
+        yield f"{host['name']:<{width}}" + "".join(f"{host['summary'][status]:>10}" for status in STATUSES)
+
+
+def _change(document: Document, change: Document) -> str:
+    return f"{_place(document, change)}: {change['before']['next_value']} -> {change['after']['next_value']}"
+
+
+def _left(document: Document, unfixed: Document) -> str:
+    return f"left {_place(document, unfixed)}: {unfixed['message']}. Remedy: {unfixed['remedy']}"
+
+
+def _finding(document: Document, sequence: Document) -> str:
+    return f"{sequence['status']} {_place(document, sequence)}: {sequence['message']}"
+
+
+def _details(sequence: Document) -> Iterator[str]:
+    reasons = f" ({', '.join(sequence['reasons'])})" if sequence["reasons"] else ""
+    database = f"{_visible(sequence['database'])} on {sequence['host']}"
+    yield f"{_name(sequence)} in database {database}: {sequence['status']}{reasons}"
+    yield from _wrapped(f"    {sequence['message']}")
+    yield (
+        f"    next value {_number(sequence['next_value'])}, furthest value {_number(sequence['furthest_value'])},"
+        f" limit {sequence['limit']}"
+    )
+    yield f"    {_number(sequence['percent_used'])} % used, gap {_number(sequence['gap'])}"
+    yield (
+        f"    {sequence['data_type']}, start {sequence['start_value']}, increment {sequence['increment']},"
+        f" {sequence['min_value']} to {sequence['max_value']}"
+    )
+    yield f"    cache {sequence['cache_size']}{', cycle' if sequence['cycle'] else ''}"
+    for column in sequence["columns"]:
+        name = ".".join(_visible(column[part]) for part in ("schema", "table", "column"))
+        yield f"    column {name}: {column['type']}, via {column['via']}"
+        indexed = "indexed" if column["indexed"] else "not indexed"
+        error = f", {column['error']}" if column["error"] else ""
+        yield from _wrapped(f"        {indexed}, furthest value {_number(column['furthest_value'])}{error}")
+    if sequence["fix"]:
+        yield f"    repair: {sequence['fix']['statement']}"
+
+
+def _place(document: Document, entry: Document) -> str:
+    return f"{_host(document, entry['host'])}{_visible(entry['database'])} {_name(entry)}"
+
+
+def _host(document: Document, name: str) -> str:
+    """The host, where it is not the only one."""
+    return f"{name} " if document["summary"]["hosts"] > 1 else ""
+
+
+def _name(entry: Document) -> str:
+    return f"{_visible(entry['schema'])}.{_visible(entry['name'])}"
+
+
+def _visible(text: str) -> str:
+    """Control characters would move the cursor, or hide what follows."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _first(entries: list[str], most: int, where: str) -> list[str]:
+    left = len(entries) - most
+    return entries if left <= 0 else [*entries[:most], f"... and {left} more: {where}"]
+
+
+def _wrapped(line: str) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(
+        line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    ) or [line]

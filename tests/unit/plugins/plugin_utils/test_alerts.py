@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told: when something new burns, when it is over, once a day; never the same twice in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts
+from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document
+from support.results import audit, finding, repair
+
+
+def document(
+    outcomes: dict[str, Outcome], hour: int = 0, run: str = "check", check_mode: bool = False
+) -> dict[str, Any]:
+    at = f"2026-11-{26 + hour // 24}T{hour % 24:02}:00:00Z"
+    return build_document(outcomes, Run(run, check_mode, at, "0.1.0", "2.19.0"))
+
+
+class Watch:
+    """Runs one after the other, each told of if that is due."""
+
+    def __init__(self, fail_on: str = "critical", reminder_hours: float = 24.0) -> None:
+        self._fail_on = fail_on
+        self._reminder_hours = reminder_hours
+        self._told: dict[str, dict[str, str]] = {}
+
+    def run(
+        self, outcomes: dict[str, Outcome], hour: int, run: str = "check", sent: bool = True
+    ) -> _alerts.Alert | None:
+        made = document(outcomes, hour, run)
+        alert = _alerts.decide(made, self._told, self._fail_on, self._reminder_hours)
+        if alert and sent:
+            self._told = _alerts.remember(made, self._told, self._fail_on)
+        return alert
+
+
+HEALTHY = {"db1": Outcome(audit(healthy=3), None)}
+BURNS = {"db1": Outcome(audit(finding("a")), None)}
+BURN_TWICE = {"db1": Outcome(audit(finding("a"), finding("b")), None)}
+DOWN = {"db1": Outcome(None, "no route to host")}
+SHUT = {"db1": Outcome(audit(database_error="database shop: no"), None)}
+
+
+def names(alert: _alerts.Alert | None) -> Any:
+    return alert and ([problem.place for problem in alert.new], alert.over, len(alert.problems))
+
+
+def test_the_life_of_a_problem() -> None:
+    watch = Watch()
+    assert watch.run(HEALTHY, 0) is None
+    assert names(watch.run(BURNS, 1)) == (["shop public.a"], [], 1)
+    assert watch.run(BURNS, 2) is None
+    assert names(watch.run(BURN_TWICE, 3)) == (["shop public.b"], [], 2)
+    assert watch.run(BURN_TWICE, 24) is None
+    # A day after it was last told of, which was with the other.
+    assert names(watch.run(BURN_TWICE, 27)) == ([], [], 2)
+    assert watch.run(BURN_TWICE, 28) is None
+    assert names(watch.run(BURNS, 29)) == ([], ["db1 shop public.b: no longer critical"], 1)
+    assert names(watch.run(HEALTHY, 30)) == ([], ["db1 shop public.a: no longer critical"], 0)
+    assert watch.run(HEALTHY, 90) is None
+    assert names(watch.run(BURNS, 91)) == (["shop public.a"], [], 1)
+
+
+def test_what_a_run_repairs_is_told_once() -> None:
+    watch = Watch()
+    watch.run(BURNS, 0)
+    repaired = {"db1": Outcome(repair(changes=["a", "c"]), None)}
+    assert names(watch.run(repaired, 1, "auto_fix")) == (
+        [],
+        ["db1 shop public.a: 2 -> 4712", "db1 shop public.c: 2 -> 4712"],
+        0,
+    )
+    assert watch.run(HEALTHY, 2, "auto_fix") is None
+
+
+def test_check_mode_repairs_nothing() -> None:
+    made = document({"db1": Outcome(repair(changes=["a"]), None)}, run="fix", check_mode=True)
+    assert _alerts.decide(made, {}, "critical", 24) is None
+
+
+def test_what_could_not_be_repaired_comes_with_its_remedy_and_first() -> None:
+    left = {"db1": Outcome(repair(not_fixed=["b"], findings=[finding("a"), finding("b")]), None)}
+    alert = Watch().run(left, 0, "auto_fix")
+    assert alert and [(problem.what, problem.place, problem.command[:5]) for problem in alert.new] == [
+        ("not repaired", "shop public.b", "do it"),
+        ("critical", "shop public.a", "SELEC"),
+    ]
+
+
+@pytest.mark.parametrize("away", [DOWN, SHUT], ids=["host", "database"])
+def test_what_was_not_looked_at_is_neither_over_nor_new(away: dict[str, Outcome]) -> None:
+    watch = Watch()
+    watch.run(BURNS, 0)
+    alert = watch.run(away, 1)
+    assert alert and [problem.what for problem in alert.new] == ["not audited"] and alert.over == []
+    assert watch.run(away, 2) is None
+    alert = watch.run(BURNS, 3)
+    assert alert and alert.new == [] and len(alert.over) == 1 and "no longer not audited" in alert.over[0]
+    # Nor is what another run, of other hosts, did not look at.
+    assert watch.run({"db2": Outcome(audit(healthy=1), None)}, 4) is None
+    assert names(watch.run(HEALTHY, 5)) == ([], ["db1 shop public.a: no longer critical"], 0)
+
+
+@pytest.mark.parametrize(("fail_on", "told"), [("critical", 1), ("warning", 2), ("unknown", 3), ("never", 1)])
+def test_what_burns_is_what_fails(fail_on: str, told: int) -> None:
+    found = audit(finding("a"), finding("w", status="warning"), finding("u", status="unknown"))
+    alert = Watch(fail_on).run({"db1": Outcome(found, None)}, 0)
+    assert alert and len(alert.problems) == told
+
+
+def test_a_status_that_becomes_another_is_new() -> None:
+    watch = Watch("warning")
+    watch.run({"db1": Outcome(audit(finding("a", status="warning")), None)}, 0)
+    assert names(watch.run(BURNS, 1)) == (["shop public.a"], [], 1)
+
+
+def test_what_was_not_sent_is_told_again() -> None:
+    watch = Watch()
+    assert watch.run(BURNS, 0, sent=False)
+    assert names(watch.run(BURNS, 1)) == (["shop public.a"], [], 1)
+    assert watch.run(BURNS, 2) is None
+
+
+def test_no_reminder_if_none_is_wanted() -> None:
+    watch = Watch(reminder_hours=0)
+    watch.run(BURNS, 0)
+    assert watch.run(BURNS, 24 * 4) is None
+
+
+def test_texts_are_bounded_and_escaped() -> None:
+    name = "<script>alert(1)</script>&"
+    many = [finding(f"s{number}") for number in range(1000)]
+    alert = Watch().run({"db1": Outcome(audit(finding(name), *many), None)}, 0)
+    assert alert
+    assert _alerts.subject(alert) == "PostgreSQL sequences: 1001 new, 1001 burning"
+    said = _alerts.text(alert)
+    assert name in said and "SELECT pg_catalog.setval(" in said and "... and 951 more" in said and len(said) < 20000
+    assert "ansible-playbook pgops.sequences.fix --limit db1" in said
+    page = _alerts.page(alert)
+    assert "<script>" not in page and "&lt;script&gt;" in page and "... and 951 more" in page
+    assert "<script>" not in _alerts.body(alert, "slack")["text"]
+    assert _alerts.body(alert, "json")["counts"] == {"new": 1001, "over": 0, "problems": 1001}
+    assert len(_alerts.body(alert, "json")["problems"]) == _alerts.MOST_TOLD

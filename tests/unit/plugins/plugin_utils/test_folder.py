@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The folder of reports and the log of changes, as files."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _log
+
+NOW = "2026-11-26T15:00:00Z"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(place.name for place in folder.iterdir())
+
+
+def test_each_run_has_its_own_folder_and_latest_leads_to_the_newest(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "reports"
+    for text in ("first", "second"):
+        place = _folder.write(folder, NOW, {"report.json": text})
+        assert (place / "report.json").read_text() == text == (folder / "latest" / "report.json").read_text()
+    assert names(folder) == ["2026-11-26T150000Z", "2026-11-26T150000Z-2", "latest"]
+    assert os.readlink(folder / "latest") == "2026-11-26T150000Z-2"
+
+
+def test_a_run_that_cannot_be_written_leaves_what_was(tmp_path: Path) -> None:
+    _folder.write(tmp_path, NOW, {"report.json": "first"})
+    with pytest.raises(OSError):
+        _folder.write(tmp_path, NOW, {"report.json": "second", "no/such/folder": ""})
+    assert names(tmp_path) == ["2026-11-26T150000Z", "latest"]
+    assert (tmp_path / "latest" / "report.json").read_text() == "first"
+
+
+def test_names_that_are_no_text_can_be_written(tmp_path: Path) -> None:
+    place = _folder.write(tmp_path, NOW, {"report.csv": "a\udcffb"})
+    assert (place / "report.csv").read_text() == "a\\udcffb"
+
+
+def test_latest_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "latest").mkdir()
+    with pytest.raises(FileExistsError, match="move it away"):
+        _folder.write(tmp_path, NOW, {"report.json": "text"})
+    assert names(tmp_path) == ["latest"]
+
+
+def test_earlier_reports_are_read_newest_first_and_broken_ones_passed_over(tmp_path: Path) -> None:
+    texts = ['{"schema_version": 1, "n": 1}', "{", '{"schema_version": 2}', "[]", '{"schema_version": 1, "n": 2}']
+    for day, text in enumerate(texts, 10):
+        _folder.write(tmp_path, f"2026-11-{day}T15:00:00Z", {"report.json": text})
+    for _again in range(10):
+        _folder.write(tmp_path, "2026-11-15T15:00:00Z", {"report.csv": ""})
+    _folder.write(tmp_path, "2026-11-15T15:00:00Z", {"report.json": '{"schema_version": 1, "n": 3}'})
+    assert [document["n"] for document in _folder.earlier(tmp_path, 100)] == [3, 2, 1]
+    assert [document["n"] for document in _folder.earlier(tmp_path, 12)] == [3, 2]
+
+
+def test_only_the_newest_runs_are_kept_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for day in range(10, 15):
+        _folder.write(tmp_path, f"2026-11-{day}T15:00:00Z", {"report.json": "{}"})
+    _folder.remove_oldest(tmp_path, 2)
+    assert names(tmp_path) == ["2026-11-13T150000Z", "2026-11-14T150000Z", "latest", "mine"]
+
+
+def test_remains_of_a_killed_run_go_a_day_later(tmp_path: Path) -> None:
+    old, new = tmp_path / ".unfinished-old", tmp_path / ".unfinished-new"
+    for place in (old, new):
+        place.mkdir()
+        (place / "report.json").touch()
+    os.utime(old, (0, 0))
+    _folder.write(tmp_path, NOW, {"report.json": "{}"})
+    assert not old.exists() and new.exists()
+
+
+def _append(path: Path, number: int) -> None:
+    for _time in range(50):
+        _log.append(path, [{"run": number, "text": "x" * 5000}] * 3)
+
+
+def test_runs_at_once_do_not_cut_each_others_lines(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "changes.log"
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        pool.starmap(_append, [(path, number) for number in range(4)])
+    lines = [json.loads(line)["run"] for line in path.read_text().splitlines()]
+    assert [lines.count(number) for number in range(4)] == [150] * 4
+    # What one append writes stays together.
+    assert all(len(set(lines[place : place + 3])) == 1 for place in range(0, 600, 3))
+
+
+def test_a_line_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "changes.log"
+    path.write_text('{"half": ')
+    _log.append(path, [{"whole": 1}])
+    assert path.read_text() == '{"half": \n{"whole": 1}\n'
