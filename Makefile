@@ -52,6 +52,7 @@ unit: $(INSTALLED) ## tests without a server
 	pytest tests/unit
 
 integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS
+	@$(TOOLCHAIN) community > /dev/null
 	pytest -n 2 --dist loadfile tests/server tests/playbooks
 
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules (hours)

@@ -92,14 +92,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Audit every host and write a page and a file for node_exporter
-  ansible.builtin.import_playbook: pgops.sequences.check
-  vars:
-    pg_sequences_databases: ["*"]
-    pg_sequences_report_dir: /var/lib/pg_sequences
-    pg_sequences_report_formats: [json, html, prometheus]
-
-- name: The same put together from results in a play of your own
+- name: Put the audits of a play's hosts together, and write a page and a file for machines
   pgops.sequences.pg_sequence_report:
     hosts: "{{ ansible_play_hosts_all }}"
     run: check

@@ -38,8 +38,10 @@ VERSIONS, LEFT_OUT = _versions()
 
 # Minutes each, and hardly a difference between versions: unless versions are asked for, on the newest alone.
 _LONG = {
+    "test_alerts.py",
     "test_concurrency.py",
     "test_faults.py",
+    "test_fleet.py",
     "test_playbooks.py",
     "test_pooling.py",
     "test_properties.py",
