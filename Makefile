@@ -51,9 +51,9 @@ sanity: $(INSTALLED) ## ansible-test sanity, without exceptions
 unit: $(INSTALLED) ## tests without a server
 	pytest tests/unit
 
-integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS
+integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS, and in a real browser
 	@$(TOOLCHAIN) community > /dev/null
-	pytest -n 2 --dist loadfile tests/server tests/playbooks
+	pytest -n 2 --dist loadfile tests/server tests/playbooks tests/browser
 
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules (hours)
 	$(VENV)/bin/python tests/mutation.py

@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime
 import functools
 import json
-import os
-import tempfile
 import typing as t
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import module_loader
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts, _folder
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import RUNS, document_of, or_tell
 
 _ARGUMENTS: dict[str, t.Any] = {
@@ -73,7 +71,7 @@ class ActionModule(ActionBase):
             result["body"] = _alerts.body(alert, options["webhook_format"])
             if channel == "mail":
                 page = state.with_name("pg_sequences_alert.html")
-                or_tell("pg_sequences_alert_state", page, functools.partial(_write, page, _alerts.page(alert)))
+                or_tell("pg_sequences_alert_state", page, functools.partial(_folder.replace, page, _alerts.page(alert)))
                 result["page"] = str(page)
         return result
 
@@ -89,18 +87,4 @@ def _read(state: Path) -> dict[str, t.Any]:
 
 
 def _remember(state: Path, channel: str, told: dict[str, t.Any]) -> None:
-    _write(state, json.dumps({**_read(state), "schema_version": 1, channel: told}, indent=1) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    _folder.replace(state, json.dumps({**_read(state), "schema_version": 1, channel: told}, indent=1) + "\n")

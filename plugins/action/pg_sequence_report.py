@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _log
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import verdicts
-from ansible_collections.pgops.sequences.plugins.plugin_utils._formats import FORMATS, render
+from ansible_collections.pgops.sequences.plugins.plugin_utils._formats import FORMATS, SUFFIXES, render
 from ansible_collections.pgops.sequences.plugins.plugin_utils._lines import lines_of
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import RUNS, document_of, or_tell, who
 from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import MOST_POINTS, add_trend
@@ -29,6 +29,7 @@ _ARGUMENTS: dict[str, t.Any] = {
     "run": {"type": "str", "required": True, "choices": RUNS},
     "fail_on": {"type": "str", "default": "critical", "choices": ["critical", "warning", "unknown", "never"]},
     "report_dir": {"type": "path"},
+    "report_file": {"type": "path"},
     "report_formats": {"type": "list", "elements": "str", "default": ["json", "html"], "choices": sorted(FORMATS)},
     "report_keep": {"type": "int", "default": 0},
     "log_file": {"type": "path"},
@@ -54,10 +55,15 @@ class ActionModule(ActionBase):
         if options["report_keep"] < 0:
             raise AnsibleActionFail(f"report_keep is {options['report_keep']}; it is a number of runs, 0 for all")
         folder = Path(options["report_dir"]) if options["report_dir"] else None
+        file = Path(options["report_file"]) if options["report_file"] else None
+        if file and file.suffix not in SUFFIXES:
+            raise AnsibleActionFail(f"report_file is {file}; its name must end with one of {', '.join(SUFFIXES)}")
         log = Path(options["log_file"]) if options["log_file"] else None
         if options["probe"]:
             if folder:
                 or_tell("pg_sequences_report_dir", folder, functools.partial(_folder.make_ready, folder))
+            if file:
+                or_tell("the report file", file, functools.partial(_folder.try_out, file.parent))
             if log:
                 or_tell("pg_sequences_log_file", log, functools.partial(_log.make_ready, log))
             return result
@@ -77,6 +83,9 @@ class ActionModule(ActionBase):
                 written = functools.partial(self._write, folder, document, options)
                 result["files"] = or_tell("pg_sequences_report_dir", folder, written)
                 where = f"all of it stands in {folder / _folder.LATEST}"
+            if file:
+                text = render(document, SUFFIXES[file.suffix])
+                or_tell("the report file", file, functools.partial(_folder.replace, file, text))
         except AnsibleActionFail as error:
             result.update(failed=True, msg=str(error))
         result["summary"] = document["summary"]

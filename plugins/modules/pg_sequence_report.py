@@ -68,6 +68,10 @@ options:
     elements: str
     default: [json, html]
     choices: [csv, html, json, prometheus]
+  report_file:
+    description:
+      - One report file that each run replaces, its format by the end of its name - C(.json), C(.csv), C(.html), C(.prom).
+    type: path
   report_keep:
     description:
       - How many runs to keep in O(report_dir); V(0) is all.

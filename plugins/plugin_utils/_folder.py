@@ -33,14 +33,22 @@ _MOST_BYTES = 100 * 2**20
 
 
 def make_ready(folder: Path) -> None:
+    """Make the folder if need be, and see that runs can be written to it.
+
+    :raises OSError: they cannot
+    """
+    try_out(folder)
+    latest = folder / LATEST
+    if latest.exists() and not latest.is_symlink():
+        raise FileExistsError(f"{latest} is there and no symbolic link of ours; move it away")
+
+
+def try_out(folder: Path) -> None:
     """Make the folder if need be, and see that files can be written to it.
 
     :raises OSError: they cannot
     """
     folder.mkdir(parents=True, exist_ok=True)
-    latest = folder / LATEST
-    if latest.exists() and not latest.is_symlink():
-        raise FileExistsError(f"{latest} is there and no symbolic link of ours; move it away")
     with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder):
         pass
 
@@ -73,6 +81,25 @@ def write(folder: Path, generated_at: str, files: Mapping[str, str]) -> Path:
     link.replace(folder / LATEST)
     _remove_remains(folder)
     return place
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file whole, or leave it as it was.
+
+    :raises OSError: it could not be written
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
 
 
 def earlier(folder: Path, most: int) -> Iterator[Document]:

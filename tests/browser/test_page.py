@@ -1,0 +1,423 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report page in a real browser, clicks included. Screenshots go to tests/output/page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document
+from ansible_collections.pgops.sequences.plugins.plugin_utils._page import render_page
+from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import add_trend
+from support.results import audit, finding, repair
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason="no browser is installed (Debian: apt-get install --no-install-recommends chromium)"
+)
+
+SCREENSHOTS = Path(__file__).resolve().parents[1] / "output" / "page"
+
+HOSTILE = [
+    "</script><script>window.broken = 1</script>",
+    "<img src=x onerror='window.broken = 1'>",
+    "\"' onmouseover=alert(1) x='",
+    "<!--<script>",
+    "javascript:alert(1)",
+    "line\u2028separator\u2029and\nnew\x00line",
+    "turned\u202etxt.exe",
+    "lone\udcff surrogate",
+    "@SCRIPT@ @DATA@ {{ 7 * 7 }} ${7 * 7}",
+]
+
+
+def document(outcomes: dict[str, Outcome], day: int = 26, run: str = "check") -> dict[str, Any]:
+    at = f"2026-11-{day:02}T15:00:00Z"
+    return build_document(outcomes, Run(run, False, at, "0.1.0", "2.19.0"))
+
+
+def fleet() -> dict[str, Any]:
+    """Two hosts with findings, one in order, one away, and a database that could not be entered."""
+    found = [
+        finding("orders_id_seq", percent_used=12.5),
+        finding(
+            "big_id_seq",
+            status="warning",
+            reasons=["near_limit"],
+            percent_used=93.0,
+            next_value=2000000000,
+            limit=2147483647,
+        ),
+        finding(
+            "hidden_seq",
+            status="unknown",
+            reasons=["no_privilege"],
+            message="GRANT SELECT ON t TO me;",
+            fix=None,
+            percent_used=None,
+        ),
+    ]
+    other = [
+        finding("parts_id_seq", database="stock", next_value=9223372036854775806),
+        finding("عداد_seq", database="stock", status="warning", reasons=["gap"]),
+    ]
+    made = document(
+        {
+            "db1": Outcome(repair(changes=["moved_seq"], not_fixed=["stuck_seq"], findings=found), None),
+            "db2": Outcome(audit(*other, healthy=700), None),
+            "db3": Outcome(audit(database_error="cannot enter database crm: GRANT CONNECT"), None),
+            "db4": Outcome(None, "no route to host"),
+        },
+        run="auto_fix",
+    )
+    earlier = document(
+        {"db1": Outcome(repair(findings=[{**found[1], "next_value": 1900000000}, found[0], finding("was_seq")]), None)},
+        day=16,
+    )
+    add_trend(made, [earlier])
+    return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=BROWSER, args=flags)
+        yield running
+        running.close()
+
+
+Opened = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
+    """Open a document's page from the disk; whatever goes wrong in it, or leaves it, fails the test."""
+    wrong: list[str] = []
+    contexts = []
+
+    def go(made: dict[str, Any], fragment: str = "", **options: Any) -> Page:
+        file = tmp_path / "report.html"
+        file.write_text(render_page(made), encoding="utf-8")
+        context = browser.new_context(**{"permissions": ["clipboard-read", "clipboard-write"], **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: request.url.startswith("file:") or wrong.append(f"request: {request.url}"))
+        page.goto(file.as_uri() + fragment)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def names(page: Page) -> list[str]:
+    return [name.split(".", 1)[1] for name in page.locator("#sequences > tbody > tr > th").all_inner_texts()]
+
+
+def screenshot(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def test_what_the_page_tells(opened: Opened) -> None:
+    page = opened(fleet())
+    expect(page.locator("#made")).to_contain_text(
+        "auto_fix, 2026-11-26 15:00:00 UTC, 4 hosts, 3 databases, 705 sequences"
+    )
+    tiles = [" ".join(text.split()) for text in page.locator(".tile").all_inner_texts()]
+    assert tiles == ["2 critical", "1 unknown", "2 warning", "700 healthy", "0 skipped", "1 host not audited"]
+    expect(page.locator("#verdict")).to_contain_text("Not everything could be audited")
+    assert page.locator("#unreached li").all_inner_texts() == [
+        "db4: no route to host",
+        "db3, database shop: cannot enter database crm: GRANT CONNECT",
+    ]
+    expect(page.locator("#left li")).to_contain_text("db1 shop public.stuck_seq: it is behind")
+    expect(page.locator("#moved summary")).to_have_text("1 sequence repaired")
+    page.locator("#moved summary").click()
+    expect(page.locator("#moved tbody tr")).to_have_text("db1shoppublic.moved_seq24712")
+    expect(page.locator("#history svg")).to_have_attribute("aria-label", "Findings over 2 reports")
+    assert names(page) == ["orders_id_seq", "parts_id_seq", "hidden_seq", "big_id_seq", "عداد_seq"]
+    screenshot(page, "light")
+
+
+def test_filters_and_sorting(opened: Opened) -> None:
+    page = opened(fleet())
+    page.get_by_label("Search").fill("PARTS gap")
+    expect(page.locator("#count")).to_contain_text("0 sequences of 5 listed")
+    page.get_by_label("Search").fill("orders.id big_")
+    assert names(page) == ["big_id_seq"]
+    page.get_by_role("button", name="Show all").click()
+    page.get_by_label("Host").select_option("db2")
+    assert names(page) == ["parts_id_seq", "عداد_seq"]
+    page.locator("button.tile.critical").click()
+    assert names(page) == ["parts_id_seq"]
+    assert page.locator("button.tile.critical").get_attribute("aria-pressed") == "true"
+    # The address says it all, and can be sent to others.
+    assert "status=critical" in page.url and "host=db2" in page.url
+    again = opened(fleet(), fragment="#" + page.url.partition("#")[2])
+    assert names(again) == ["parts_id_seq"]
+    page.get_by_role("button", name="Show all").click()
+    page.get_by_label("Database").select_option("stock")
+    assert names(page) == ["parts_id_seq", "عداد_seq"]
+    page.get_by_role("button", name="Show all").click()
+    head = page.locator("#sequences thead")
+    head.get_by_role("button", name="Sequence").click()
+    assert names(page) == sorted(names(page)) and len(names(page)) == 5
+    head.get_by_role("button", name="Sequence").click()
+    assert names(page) == sorted(names(page), reverse=True)
+    assert head.locator("th", has_text="Sequence").get_attribute("aria-sort") == "descending"
+    head.get_by_role("button", name="Range used").click()
+    assert names(page)[0] == "big_id_seq"
+
+
+@pytest.mark.parametrize(
+    "fragment", ["#q=%&status=evil,critical&sort=__proto__&page=-5&host=nobody", "#page=999999999", "#%E0%A4%A"]
+)
+def test_an_address_that_is_garbage_does_no_harm(opened: Opened, fragment: str) -> None:
+    page = opened(fleet(), fragment=fragment)
+    expect(page.locator("#count")).to_contain_text("listed")
+
+
+def test_a_row_unfolds_to_everything(opened: Opened) -> None:
+    page = opened(fleet())
+    row = page.get_by_role("button", name="critical public.orders_id_seq")
+    row.click()
+    assert row.get_attribute("aria-expanded") == "true"
+    details = page.locator("tr.details")
+    expect(details).to_contain_text("9223372036854775807")
+    expect(details).to_contain_text("public.orders.id")
+    statement = "SELECT pg_catalog.setval('public.orders_id_seq'::regclass, 4711, true);"
+    command = (
+        "ansible-playbook pgops.sequences.fix --limit 'db1' -e"
+        """ '{"pg_sequences_database":"shop","pg_sequences_sequences":["public.orders_id_seq"]}'"""
+    )
+    assert details.locator("code").all_inner_texts() == [command, statement]
+    details.get_by_role("button", name="Copy the statement").click()
+    expect(page.locator("#said")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == statement
+    row.click()
+    assert details.count() == 0
+    page.get_by_role("button", name="warning public.big_id_seq").click()
+    expect(page.locator("tr.details")).to_contain_text("10,000,000 values a day")
+    expect(page.locator("tr.details")).to_contain_text("At this speed the ids run out on 2026-12-11.")
+    page.get_by_role("button", name="unknown public.hidden_seq").click()
+    expect(page.locator("tr.details").first).to_contain_text("GRANT SELECT ON t TO me;")
+
+
+def test_copying_without_a_clipboard_of_the_new_kind(opened: Opened) -> None:
+    page = opened(fleet())
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.evaluate("document.addEventListener('copy', () => { window.copied = document.activeElement.value })")
+    page.get_by_role("button", name="critical public.orders_id_seq").click()
+    page.get_by_role("button", name="Copy the statement").click()
+    expect(page.locator("#said")).to_have_text("Copied.")
+    assert page.evaluate("window.copied").startswith("SELECT pg_catalog.setval(")
+    assert page.locator("textarea").count() == 0
+
+
+def test_hostile_names_are_text(opened: Opened) -> None:
+    found = [
+        finding(
+            name,
+            database=name,
+            schema=name,
+            message=name,
+            columns=[{**finding("x")["columns"][0], "table": name, "column": name}],
+        )
+        for name in HOSTILE
+    ]
+    outcomes = {name.replace("\udcff", ""): Outcome(None, name) for name in HOSTILE} | {
+        "db1": Outcome(audit(*found), None)
+    }
+    page = opened(document(outcomes))
+    assert page.locator("#sequences > tbody > tr").count() == len(HOSTILE)
+    for button in page.locator("#sequences .badge").all():
+        button.click()
+    assert page.locator("script").count() == 2 and page.locator("img").count() == 0
+    assert page.evaluate("window.broken") is None
+    shown = page.locator("#sequences").inner_text()
+    assert (
+        HOSTILE[0] in shown
+        and HOSTILE[1] in shown
+        and "turned\\u202etxt.exe" in shown
+        and "lone\\udcff surrogate" in shown
+    )
+    assert "line\\u2028separator\\u2029and\\u000anew\\u0000line" in shown and "${7 * 7}" in shown
+    assert page.locator("#sequences bdi").count() > 4 * len(HOSTILE)
+
+
+def test_policy_runs_nothing_but_the_page(browser: Browser, tmp_path: Path) -> None:
+    """Were markup to get in all the same, it would not run."""
+    file = tmp_path / "report.html"
+    file.write_text(
+        render_page(fleet()).replace(
+            "<main>", "<main><img src='x' onerror='window.broken = 1'><script>window.broken = 1</script>"
+        )
+    )
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    assert page.evaluate("window.broken") is None and names(page)
+    page.close()
+
+
+def test_fifty_thousand_rows(opened: Opened) -> None:
+    many = [finding(f"s{number:05}", status="healthy" if number % 10 else "critical") for number in range(50000)]
+    page = opened(document({"db1": Outcome(audit(*many), None)}))
+    expect(page.locator("#count")).to_contain_text("50,000 sequences listed, page 1 of 500")
+    assert page.locator("#sequences > tbody > tr").count() == 100
+    page.get_by_role("button", name="Next").click()
+    assert names(page)[0] == "s01000"
+    page.get_by_role("button", name="Last").click()
+    assert names(page)[-1] == "s49999"
+    page.get_by_label("Search").fill("s1234")
+    expect(page.locator("#count")).to_contain_text("10 sequences of 50,000 listed")
+    # For whoever measures, not judged here.
+    figures = page.evaluate(
+        """() => {
+            const [search, begin] = [document.getElementById("search"), performance.now()];
+            search.value = "s4"; search.dispatchEvent(new Event("input"));
+            return { paint: performance.getEntriesByName("first-contentful-paint")[0].startTime, filter: performance.now() - begin };
+        }"""
+    )
+    print(f"50,000 rows: first paint {figures['paint']:.0f} ms, filter {figures['filter']:.0f} ms")
+
+
+def test_dark_light_and_the_button_between(opened: Opened) -> None:
+    page = opened(fleet(), color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(20, 24, 31)"
+    screenshot(page, "dark")
+    page.get_by_role("button", name="Use light colours").click()
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+    page.get_by_role("button", name="Use dark colours").click()
+    assert page.evaluate(ground) == "rgb(20, 24, 31)"
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_is_that_of_wcag_aa(opened: Opened, scheme: Any) -> None:
+    page = opened(fleet(), color_scheme=scheme)
+    page.locator(".badge").first.click()
+    pairs = page.evaluate(
+        """() => [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+            .map((e) => { let g = e; while (g && getComputedStyle(g).backgroundColor === "rgba(0, 0, 0, 0)") g = g.parentElement;
+                return [getComputedStyle(e).color, getComputedStyle(g || document.body).backgroundColor, e.outerHTML.slice(0, 80)]; })"""
+    )
+    assert len(pairs) > 50
+    for text, ground, where in pairs:
+        if where.startswith("<text"):
+            continue
+        lighter, darker = sorted((_luminance(text), _luminance(ground)), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (text, ground, where)
+
+
+def test_narrow_screens_do_not_scroll_sideways(opened: Opened) -> None:
+    made = fleet()
+    made["sequences"][0]["name"] = "a_very_long_name_" * 8
+    page = opened(made, viewport={"width": 380, "height": 800})
+    for button in page.locator("#sequences .badge").all():
+        button.click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 380
+    screenshot(page, "narrow")
+
+
+def test_prints_all_rows_up_to_a_thousand(opened: Opened) -> None:
+    page = opened(
+        document({"db1": Outcome(audit(*(finding(f"s{number:04}") for number in range(1200))), None)}),
+        color_scheme="dark",
+    )
+    page.locator(".badge").first.click()
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#sequences > tbody > tr:not(.details)").count() == 1000
+    assert page.locator("tr.details").count() == 1
+    expect(page.locator("#count")).to_contain_text("the first 1,000 are printed")
+    assert not page.locator("#filters").is_visible() and not page.locator("#pages").is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#sequences > tbody > tr:not(.details)").count() == 100
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.pdf(path=SCREENSHOTS / "printed.pdf")
+    printed = opened(fleet())
+    printed.emulate_media(media="print")
+    screenshot(printed, "printed")
+
+
+def test_by_keyboard_alone(opened: Opened) -> None:
+    page = opened(fleet())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the list"
+    page.keyboard.press("Enter")
+    for _key in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.classList.contains('badge')"):
+            break
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    assert page.locator("tr.details").count() == 1
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Copy the command"
+
+
+def test_for_a_screen_reader(opened: Opened) -> None:
+    page = opened(fleet())
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("input, select, button, section, nav, form, svg")].filter((e) => e.checkVisibility() &&
+            !(e.labels?.length || e.textContent.trim() || e.getAttribute("aria-label"))).map((e) => e.outerHTML)"""
+    )
+    assert unnamed == []
+    assert (
+        page.locator("main").count() == 1
+        and page.locator("h1").count() == 1
+        and page.locator("#sequences caption").count() == 1
+    )
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("#count").get_attribute("aria-live") == "polite"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict", "count"),
+    [
+        ({}, "No host was audited.", "Nothing needs a look"),
+        ({"db1": Outcome(None, "no route")}, "No host could be audited, so nothing is known", "Nothing needs a look"),
+        ({"db1": Outcome(audit(healthy=3), None)}, "Everything that was audited is in order.", "Nothing needs a look"),
+        ({"db1": Outcome(audit(finding("a")), None)}, "", "1 sequence listed"),
+    ],
+    ids=["nothing", "unreachable", "healthy", "critical"],
+)
+def test_it_never_calls_healthy_what_is_not_known(
+    opened: Opened, outcomes: dict[str, Outcome], verdict: str, count: str
+) -> None:
+    page = opened(document(outcomes))
+    said = page.locator("#verdict").inner_text()
+    assert said.startswith(verdict) and bool(said) == bool(verdict)
+    expect(page.locator("#count")).to_contain_text(count)
+
+
+def test_without_javascript_it_says_the_sums(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render_page(fleet()), encoding="utf-8")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    assert "4 hosts, 1 not audited, 705 sequences: 2 critical" in page.locator("body").inner_text()
+    context.close()
