@@ -292,7 +292,7 @@ class Session:
         hint = hint.format(user=self.target.user, role=role, database=quote_identifier(self.database))
         return ConnectError(
             f'cannot use database "{self.database}" as "{self.target.user}" at {self.target.address}: {cause}'
-            + (f". {hint}" if hint else "")
+            + (f"{'' if cause.endswith(('.', '?')) else '.'} {hint}" if hint else "")
         )
 
     def close(self) -> None:
