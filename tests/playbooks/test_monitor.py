@@ -104,7 +104,9 @@ def test_install_again_change_one_thing_and_remove(shop: dict[str, str], monitor
     assert "changed=0" in monitor.install(**monitor.variables)
     variables = monitor.path("etc/pg_sequences_monitor/variables.yml")
     assert stat.S_IMODE(variables.stat().st_mode) == 0o600 and _holds(variables)
-    assert [name for name in monitor.files() if _holds(monitor.path(name))] == ["etc/pg_sequences_monitor/variables.yml"]
+    assert [name for name in monitor.files() if _holds(monitor.path(name))] == [
+        "etc/pg_sequences_monitor/variables.yml"
+    ]
 
     # An upgrade, or a change, names no other settings.
     monitor.install(monitor_interval=10, monitor_auto_fix=True)
