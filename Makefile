@@ -55,8 +55,9 @@ integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_
 	@$(TOOLCHAIN) community > /dev/null
 	pytest -n 2 --dist loadfile tests/server tests/playbooks tests/browser
 
-matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules (hours)
+matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules; a soak of the monitor (hours)
 	$(VENV)/bin/python tests/mutation.py
+	$(VENV)/bin/python tests/soak/run.py --minutes 20
 	PGOPS_PROPERTY_CASES=2000 PGOPS_KILLS=100 $(VENV)/bin/python tests/matrix.py
 
 bench: $(BENCH_VENV)/installed ## measure beside the floor and the peers, and write the results to docs/performance (an hour)
