@@ -7,13 +7,14 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 DEMO_VENV := .cache/demo
 BENCH_VENV := .cache/benchmark
+RULEBOOK_VENV := .cache/rulebook
 TOOLCHAIN := $(VENV)/bin/python tests/support/toolchain.py
 
 # The tools call each other by name.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test lint sanity unit integration matrix bench bench-quick demo clean
+.PHONY: help venv test lint sanity unit integration events matrix bench bench-quick demo clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,8 +35,8 @@ define environment
 	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(2)
 endef
 
-test: $(INSTALLED) ## lint, sanity, unit and integration, with a summary
-	@$(TOOLCHAIN) stages lint sanity unit integration
+test: $(INSTALLED) ## lint, sanity, unit, integration and events, with a summary
+	@$(TOOLCHAIN) stages lint sanity unit integration events
 
 lint: $(INSTALLED) ## style, types, documentation and changelog
 	ruff check .
@@ -54,6 +55,13 @@ unit: $(INSTALLED) ## tests without a server
 integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS, and in a real browser
 	@$(TOOLCHAIN) community > /dev/null
 	pytest -n 2 --dist loadfile tests/server tests/playbooks tests/browser
+
+events: $(INSTALLED) $(RULEBOOK_VENV)/installed ## the event source and the rulebooks in ansible-rulebook itself
+	pytest tests/eda
+
+$(RULEBOOK_VENV)/installed: tests/eda/requirements.txt
+	$(call environment,$(RULEBOOK_VENV),$<)
+	@touch $@
 
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules; a soak of the monitor (hours)
 	$(VENV)/bin/python tests/mutation.py
