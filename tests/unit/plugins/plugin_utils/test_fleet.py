@@ -70,7 +70,7 @@ def test_the_worst_stands_first() -> None:
         (None, {"critical", "warning", "unknown"}),
         ("database", {"critical", "warning", "unknown"}),
     ],
-    ids=str,
+    ids=["healthy", "critical", "warning", "unknown", "host", "database"],
 )
 def test_an_audit_fails_by_what_is_asked(found: Any, failing: set[str]) -> None:
     if found is None:
