@@ -27,7 +27,7 @@ _ARGUMENTS: dict[str, t.Any] = {
     "state_file": {"type": "path", "required": True},
     "reminder_hours": {"type": "float", "default": 24.0},
     "webhook_format": {"type": "str", "default": "json", "choices": ["json", "slack"]},
-    "told": {"type": "str"},
+    "told": {"type": "dict"},
 }
 
 _NEEDED = {"mail": "community.general.mail", "webhook": "ansible.builtin.uri"}
@@ -49,10 +49,10 @@ class ActionModule(ActionBase):
         _validated, options = self.validate_argument_spec(argument_spec=_ARGUMENTS)
         state = Path(options["state_file"])
         channel = options["channel"]
-        if options["told"]:
+        if options["told"] is not None:
             # What was decided on, not what would be now: time has passed.
-            pending = json.loads(options["told"])
-            or_tell("pg_sequences_alert_state", state, functools.partial(_remember, state, channel, pending))
+            keep = functools.partial(_remember, state, channel, options["told"])
+            or_tell("pg_sequences_alert_state", state, keep)
             return result
         if module_loader.find_plugin_with_context(_NEEDED[channel]).resolved is False:
             raise AnsibleActionFail(
@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
         result["due"] = alert is not None
         if alert:
             result["subject"] = _alerts.subject(alert)
-            result["told"] = json.dumps(_alerts.remember(document, told, options["fail_on"]))
+            result["told"] = _alerts.remember(document, told, options["fail_on"])
             result["text"] = _alerts.text(alert)
             result["body"] = _alerts.body(alert, options["webhook_format"])
             if channel == "mail":

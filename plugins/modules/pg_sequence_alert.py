@@ -78,7 +78,7 @@ options:
   told:
     description:
       - What an earlier call returned as RV(told), once it was sent. Then it is only remembered.
-    type: str
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -140,6 +140,6 @@ body:
 told:
   description: What to give as O(told) once it was sent.
   returned: if RV(due)
-  type: str
-  sample: "{}"
+  type: dict
+  sample: {}
 """

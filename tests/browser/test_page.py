@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from ansible_collections.pgops.sequences.plugins.module_utils._discover import selected
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document
 from ansible_collections.pgops.sequences.plugins.plugin_utils._page import render_page
 from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import add_trend
@@ -36,6 +40,7 @@ HOSTILE = [
     "line\u2028separator\u2029and\nnew\x00line",
     "turned\u202etxt.exe",
     "lone\udcff surrogate",
+    "tag\U000e0041 soft\u00adhyphen",
     "@SCRIPT@ @DATA@ {{ 7 * 7 }} ${7 * 7}",
 ]
 
@@ -114,7 +119,10 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
         page.on("console", lambda message: wrong.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
         page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: request.url.startswith("file:") or wrong.append(f"request: {request.url}"))
+        page.on(
+            "request",
+            lambda request: request.url.split("#")[0] == file.as_uri() or wrong.append(f"request: {request.url}"),
+        )
         page.goto(file.as_uri() + fragment)
         return page
 
@@ -182,6 +190,10 @@ def test_filters_and_sorting(opened: Opened) -> None:
     assert head.locator("th", has_text="Sequence").get_attribute("aria-sort") == "descending"
     head.get_by_role("button", name="Range used").click()
     assert names(page)[0] == "big_id_seq"
+    assert head.locator("th", has_text="Range used").get_attribute("aria-sort") == "descending"
+    head.get_by_role("button", name="Range used").click()
+    assert names(page)[-1] == "big_id_seq"
+    assert head.locator("th", has_text="Range used").get_attribute("aria-sort") == "ascending"
 
 
 @pytest.mark.parametrize(
@@ -190,6 +202,14 @@ def test_filters_and_sorting(opened: Opened) -> None:
 def test_an_address_that_is_garbage_does_no_harm(opened: Opened, fragment: str) -> None:
     page = opened(fleet(), fragment=fragment)
     expect(page.locator("#count")).to_contain_text("listed")
+
+
+def test_the_list_matters_more_than_the_address(opened: Opened) -> None:
+    """Browsers may refuse to change the address; Safari does for some seconds if one types fast."""
+    page = opened(fleet())
+    page.evaluate("() => { history.replaceState = () => { throw new DOMException('too often', 'SecurityError') } }")
+    page.get_by_label("Search").fill("parts")
+    assert names(page) == ["parts_id_seq"]
 
 
 def test_a_row_unfolds_to_everything(opened: Opened) -> None:
@@ -216,6 +236,76 @@ def test_a_row_unfolds_to_everything(opened: Opened) -> None:
     expect(page.locator("tr.details")).to_contain_text("At this speed the ids run out on 2026-12-11.")
     page.get_by_role("button", name="unknown public.hidden_seq").click()
     expect(page.locator("tr.details").first).to_contain_text("GRANT SELECT ON t TO me;")
+
+
+@pytest.mark.parametrize("name", ["o'brien $(id) `id` !x", 'say "so" \\\\ *?[a] #', "عداد 100% {x}"])
+def test_the_command_means_that_sequence_to_a_shell(opened: Opened, name: str) -> None:
+    page = opened(document({"db-1.example.com": Outcome(audit(finding(name, database=f"{name.split('*')[0]}")), None)}))
+    page.locator("#sequences .badge").click()
+    page.get_by_role("button", name="Copy the command").click()
+    command = page.evaluate("navigator.clipboard.readText()")
+    words = subprocess.run(
+        ["sh", "-c", f"printf '%s\\0' {command}"], check=True, capture_output=True, text=True
+    ).stdout.split("\0")[:-1]
+    assert words == shlex.split(command)
+    assert words[:5] == ["ansible-playbook", "pgops.sequences.fix", "--limit", "db-1.example.com", "-e"]
+    given = json.loads(words[5])
+    assert given["pg_sequences_database"] == name.split("*")[0]
+    assert selected(given["pg_sequences_sequences"], {name, f"public.{name}"})
+    # One that a glob in the name would have taken.
+    alike = name.replace("*?[a]", "xyza")
+    assert alike == name or not selected(given["pg_sequences_sequences"], {alike, f"public.{alike}"})
+
+
+@pytest.mark.parametrize(
+    ("host", "other"),
+    [
+        ("db1", {"name": "{{ 7 * 7 }}"}),
+        ("db1", {"name": "{# gone #}"}),
+        ("db1", {"schema": "!public"}),
+        ("db1", {"database": "shop*"}),
+        ("db1", {"database": "!shop"}),
+        ("db1,db2", {}),
+        ("!db1", {}),
+        ("--all", {}),
+    ],
+    ids=str,
+)
+def test_no_command_is_shown_that_would_mean_something_else(opened: Opened, host: str, other: dict[str, str]) -> None:
+    page = opened(document({host: Outcome(audit(finding(**{"name": "a_seq", **other})), None)}))
+    page.locator("#sequences .badge").click()
+    assert page.get_by_role("button", name="Copy the statement").count() == 1
+    assert page.get_by_role("button", name="Copy the command").count() == 0
+
+
+def test_keys_to_a_terminal_cannot_be_copied(opened: Opened) -> None:
+    page = opened(document({"db1": Outcome(audit(finding("a\x15\\! id\n")), None)}))
+    page.locator("#sequences .badge").click()
+    expect(page.locator("tr.details code")).to_contain_text("public.a\\u0015\\! id\\u000a")
+    assert page.locator("tr.details .code button").count() == 0
+    expect(page.locator("tr.details .code")).to_contain_text("Not to be copied")
+
+
+def test_a_trend_is_exact_and_knows_what_is_not_known(opened: Opened) -> None:
+    found = finding("a_seq", next_value=9223372036854775807, furthest_value=None)
+    made = document({"db1": Outcome(audit(found), None)})
+    add_trend(
+        made, [document({"db1": Outcome(audit({**found, "next_value": None, "furthest_value": 7}), None)}, day=16)]
+    )
+    page = opened(made)
+    page.locator("#sequences .badge").click()
+    details = page.locator("tr.details")
+    assert details.locator(".legend span").all_inner_texts() == [
+        "next value: 9,223,372,036,854,775,807",
+        "furthest value: –",
+    ]
+    assert [
+        len(line.split())
+        for line in details.locator("polyline").evaluate_all("all => all.map((e) => e.getAttribute('points'))")
+    ] == [1, 1]
+    expect(details.locator("svg desc")).to_have_text(
+        "In the last, next value: 9,223,372,036,854,775,807, furthest value: –."
+    )
 
 
 def test_copying_without_a_clipboard_of_the_new_kind(opened: Opened) -> None:
@@ -256,6 +346,7 @@ def test_hostile_names_are_text(opened: Opened) -> None:
         and "turned\\u202etxt.exe" in shown
         and "lone\\udcff surrogate" in shown
     )
+    assert "tag\\u{e0041} soft\\u00adhyphen" in shown
     assert "line\\u2028separator\\u2029and\\u000anew\\u0000line" in shown and "${7 * 7}" in shown
     assert page.locator("#sequences bdi").count() > 4 * len(HOSTILE)
 
@@ -301,6 +392,10 @@ def test_dark_light_and_the_button_between(opened: Opened) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(ground) == "rgb(20, 24, 31)"
     screenshot(page, "dark")
+    # Nor does it flash before the script has run.
+    page.evaluate("delete document.documentElement.dataset.theme")
+    assert page.evaluate(ground) == "rgb(20, 24, 31)"
+    page.reload()
     page.get_by_role("button", name="Use light colours").click()
     assert page.evaluate(ground) == "rgb(255, 255, 255)"
     page.get_by_role("button", name="Use dark colours").click()
@@ -338,6 +433,11 @@ def test_narrow_screens_do_not_scroll_sideways(opened: Opened) -> None:
         button.click()
     assert page.evaluate("document.documentElement.scrollWidth") == 380
     screenshot(page, "narrow")
+    page.get_by_role("button", name="Range used").click()
+    assert names(page)[0] == "big_id_seq"
+    for button in page.locator("#sequences thead button").all():
+        place = button.bounding_box()
+        assert place and place["width"] > 24 and place["height"] > 24 and place["x"] + place["width"] <= 380
 
 
 def test_prints_all_rows_up_to_a_thousand(opened: Opened) -> None:
@@ -357,16 +457,25 @@ def test_prints_all_rows_up_to_a_thousand(opened: Opened) -> None:
     assert page.locator("#sequences > tbody > tr:not(.details)").count() == 100
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.pdf(path=SCREENSHOTS / "printed.pdf")
-    printed = opened(fleet())
-    printed.emulate_media(media="print")
-    screenshot(printed, "printed")
+
+
+def test_paper_keeps_the_table_and_unfolds_what_was_repaired(opened: Opened) -> None:
+    page = opened(fleet(), viewport={"width": 700, "height": 1000}, color_scheme="dark")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("getComputedStyle(document.querySelector('#sequences > tbody > tr')).display") == "table-row"
+    expect(page.locator("#moved tbody tr")).to_be_visible()
+    screenshot(page, "printed")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#moved tbody tr")).not_to_be_visible()
 
 
 def test_by_keyboard_alone(opened: Opened) -> None:
-    page = opened(fleet())
+    page = opened(fleet(), fragment="#host=db1")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the list"
     page.keyboard.press("Enter")
+    assert page.url.endswith("#host=db1") and page.evaluate("document.activeElement.id") == "list"
     for _key in range(30):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.classList.contains('badge')"):

@@ -10,10 +10,14 @@
   const MOST_LISTED = 200;
   const byId = (id) => document.getElementById(id);
 
-  // Control characters, and those that turn the direction of what follows, would make a name look like another.
-  const HIDDEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
-  const visible = (text) =>
-    String(text).replace(HIDDEN, (letter) => "\\u" + letter.codePointAt(0).toString(16).padStart(4, "0"));
+  // What has no shape of its own, or turns the direction of what follows, would make a name look like another. The two
+  // joiners belong to the spelling of Persian and Hindi.
+  const HIDDEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+  const escaped = (letter) => {
+    const code = letter.codePointAt(0).toString(16);
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+  };
+  const visible = (text) => String(text).replace(HIDDEN, escaped);
   const shown = (value) => (value === null || value === undefined ? "–" : visible(value));
 
   /** An element; children are elements or text, never markup. */
@@ -30,6 +34,10 @@
   }
   /** A name from a database, whose direction of writing touches nothing beside it. */
   const name = (text) => make("bdi", null, visible(text));
+  /** A sentence of ours, which goes from left to right even if it begins with a name that does not. */
+  const sentence = (text) => make("bdi", { dir: "ltr" }, visible(text));
+  /** An integer with its thousands apart, exactly; text where JavaScript's numbers would round it. */
+  const grouped = (value) => (value === null ? "–" : BigInt(value).toLocaleString("en"));
   const plural = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many || one + "s"}`;
 
   const haystacks = data.rows.map((row) =>
@@ -40,12 +48,12 @@
   );
 
   const SORTS = {
-    status: { title: "Status", key: (row) => STATUSES.indexOf(row[at.status]) },
+    status: { title: "Status", descends: true, key: (row) => STATUSES.indexOf(row[at.status]) },
     host: { title: "Host", key: (row) => row[at.host].toLowerCase() },
     database: { title: "Database", key: (row) => row[at.database].toLowerCase() },
     sequence: { title: "Sequence", key: (row) => `${row[at.schema]}.${row[at.name]}`.toLowerCase() },
-    used: { title: "Range used", key: (row) => -(row[at.percent_used] ?? -1) },
-    message: { title: "What is to be said", key: (row) => row[at.message] },
+    used: { title: "Range used", descends: true, key: (row) => -(row[at.percent_used] ?? -1) },
+    message: { title: "Message", key: (row) => row[at.message] },
   };
 
   const state = { search: "", statuses: new Set(), host: "", database: "", sort: "status", down: true, page: 0 };
@@ -73,7 +81,11 @@
     if (state.sort !== "status") kept.set("sort", state.sort);
     if (!state.down) kept.set("order", "up");
     if (state.page) kept.set("page", state.page + 1);
-    history.replaceState(null, "", "#" + kept.toString());
+    try {
+      history.replaceState(null, "", "#" + kept.toString());
+    } catch (_refused) {
+      // Safari allows 100 in ten seconds, which fast typing may exceed; the list matters more than the address.
+    }
   }
 
   const distinct = (place) => [...new Set(data.rows.map((row) => row[place]))].sort();
@@ -126,6 +138,12 @@
   }
 
   function code(text, what) {
+    const box = make("div", { class: "code" }, make("code", { dir: "ltr" }, visible(text)));
+    if (visible(text) !== text) {
+      // Pasted, a name's control characters would be keys to a terminal.
+      box.append(make("p", { class: "soft" }, "Not to be copied: a name in it holds characters that cannot be seen."));
+      return box;
+    }
     const button = make("button", { type: "button", "aria-label": `Copy ${what}` }, "Copy");
     button.addEventListener("click", async () => {
       const before = document.activeElement;
@@ -134,7 +152,8 @@
       button.textContent = "Copied";
       setTimeout(() => (button.textContent = "Copy"), 1500);
     });
-    return make("div", { class: "code" }, make("code", { dir: "ltr" }, visible(text)), button);
+    box.append(button);
+    return box;
   }
 
   const quoted = (text) => "'" + text.replaceAll("'", "'\\''") + "'";
@@ -143,7 +162,10 @@
   function command(row) {
     const given = [row[at.host], row[at.database], row[at.schema], row[at.name]];
     // Ansible would take the former for templates, and a terminal the latter for keys.
-    if (given.some((text) => /[{][{%]/.test(text) || visible(text) !== text)) return null;
+    if (given.some((text) => /[{][{%#]/.test(text) || visible(text) !== text)) return null;
+    // Neither a leading ! nor a pattern of databases can be escaped, nor what --limit takes for several hosts.
+    if (/^!/.test(row[at.schema]) || /^!|[*?[]/.test(row[at.database])) return null;
+    if (!/^([\p{L}\p{N}_][\p{L}\p{N}_.-]*|[0-9a-f:]+)$/iu.test(row[at.host])) return null;
     const pattern = `${row[at.schema]}.${row[at.name]}`.replace(/[*?[]/g, "[$&]");
     const variables = { pg_sequences_database: row[at.database], pg_sequences_sequences: [pattern] };
     return `ansible-playbook pgops.sequences.fix --limit ${quoted(row[at.host])} -e ${quoted(JSON.stringify(variables))}`;
@@ -155,13 +177,13 @@
 
   function details(row) {
     const body = make("td", { colspan: Object.keys(SORTS).length });
-    body.append(make("p", null, make("bdi", null, visible(row[at.message]))));
+    body.append(make("p", null, sentence(row[at.message])));
     if (row[at.reasons].length) body.append(make("p", { class: "soft" }, `Reasons: ${visible(row[at.reasons].join(", "))}`));
     const fix = row[at.fix];
     if (fix) {
       body.append(make("h3", null, "What repairs it"));
       const playbook = command(row);
-      if (playbook) body.append(make("p", { class: "soft" }, "On the controller, under the sequence's lock:"), code(playbook, "the command"));
+      if (playbook) body.append(make("p", { class: "soft" }, "On the controller, under the sequence's lock, with the inventory and the connection of this report:"), code(playbook, "the command"));
       body.append(make("p", { class: "soft" }, `${playbook ? "Or in" : "In"} the database, with nobody writing:`), code(fix.statement, "the statement"));
     }
     body.append(
@@ -183,7 +205,7 @@
       );
       body.append(
         make("h3", null, "Columns"),
-        make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Columns" },
+        make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Columns of ${visible(`${row[at.schema]}.${row[at.name]}`)}` },
           make("table", null, make("thead", null, make("tr", null, ...head)), make("tbody", null, ...lines)))
       );
     }
@@ -195,16 +217,16 @@
       if (speed !== null) said += `, ${speed.toLocaleString("en")} values a day`;
       body.append(make("p", null, said + "."));
       if (trend.exhausted_at) body.append(make("p", null, make("strong", null, `At this speed the ids run out on ${trend.exhausted_at}.`)));
-      const lines = [{ title: "next value", tone: "healthy", values: trend.points.map((point) => Number(point[1])) },
-        { title: "furthest value", tone: "warning", values: trend.points.map((point) => Number(point[2])) }];
+      const lines = [{ title: "next value", tone: "healthy", values: trend.points.map((point) => point[1]) },
+        { title: "furthest value", tone: "warning", values: trend.points.map((point) => point[2]) }];
       body.append(chart(lines, trend.points.map((point) => point[0]), `Next and furthest value over ${trend.points.length} reports`));
     }
     return make("tr", { class: "details" }, body);
   }
 
-  /** Lines over time, as SVG. */
+  /** Lines over time, as SVG. Their values are integers, text where JavaScript's numbers would round them, or null. */
   function chart(lines, times, title) {
-    const [width, height, left, bottom] = [700, 160, 70, 22];
+    const [width, height, left, top, bottom] = [700, 172, 70, 16, 28];
     const svgOf = (tag, attributes, text) => {
       const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
       for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -214,25 +236,25 @@
     const moments = times.map((time) => Date.parse(time));
     const first = moments[0];
     const span = Math.max(1, moments[moments.length - 1] - first);
-    const all = lines.flatMap((line) => line.values).filter(Number.isFinite);
+    const all = lines.flatMap((line) => line.values).filter((value) => value !== null).map(Number);
     const most = Math.max(1, ...all);
     const least = Math.min(0, ...all);
     const x = (moment) => left + ((moment - first) / span) * (width - left - 10);
-    const y = (value) => 10 + (1 - (value - least) / (most - least)) * (height - bottom - 10);
+    const y = (value) => top + (1 - (value - least) / (most - least)) * (height - bottom - top);
     const drawing = svgOf("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
-    drawing.append(svgOf("title", {}, title));
+    const last = lines.map((line) => `${line.title}: ${grouped(line.values.at(-1))}`);
+    drawing.append(svgOf("title", {}, title), svgOf("desc", {}, `In the last, ${last.join(", ")}.`));
     drawing.append(svgOf("line", { x1: left, x2: width - 10, y1: y(least), y2: y(least) }));
     const short = (value) => value.toLocaleString("en", { notation: "compact" });
-    drawing.append(svgOf("text", { x: left - 8, y: y(most) + 4, "text-anchor": "end" }, short(most)));
-    drawing.append(svgOf("text", { x: left - 8, y: y(least) + 4, "text-anchor": "end" }, short(least)));
+    drawing.append(svgOf("text", { x: left - 8, y: y(most) + 5, "text-anchor": "end" }, short(most)));
+    drawing.append(svgOf("text", { x: left - 8, y: y(least) + 5, "text-anchor": "end" }, short(least)));
     drawing.append(svgOf("text", { x: left, y: height - 4 }, times[0].slice(0, 10)));
     drawing.append(svgOf("text", { x: width - 10, y: height - 4, "text-anchor": "end" }, times[times.length - 1].slice(0, 10)));
     for (const line of lines) {
-      const points = line.values.map((value, place) => [moments[place], value]).filter(([, value]) => Number.isFinite(value));
-      drawing.append(svgOf("polyline", { class: line.tone, points: points.map(([moment, value]) => `${x(moment)},${y(value)}`).join(" ") }));
+      const points = line.values.map((value, place) => [moments[place], value]).filter(([, value]) => value !== null);
+      drawing.append(svgOf("polyline", { class: line.tone, points: points.map(([moment, value]) => `${x(moment)},${y(Number(value))}`).join(" ") }));
     }
-    const legend = make("div", { class: "legend" }, ...lines.map((line) =>
-      make("span", { class: line.tone }, `— ${line.title}: ${shown(Number.isFinite(line.values.at(-1)) ? line.values.at(-1).toLocaleString("en") : null)}`)));
+    const legend = make("div", { class: "legend" }, ...lines.map((line, place) => make("span", { class: line.tone }, last[place])));
     return make("div", { class: "chart" }, drawing, legend);
   }
 
@@ -265,7 +287,7 @@
     const line = make("tr", null,
       make("td", null, button), make("td", { "data-title": "Host" }, name(row[at.host])), make("td", { "data-title": "Database" }, name(row[at.database])),
       make("th", { scope: "row", "data-title": "Sequence" }, name(row[at.schema]), ".", name(row[at.name])), used(row),
-      make("td", null, make("bdi", null, visible(row[at.message]))));
+      make("td", null, sentence(row[at.message])));
     return open ? [line, details(row)] : [line];
   }
 
@@ -289,8 +311,9 @@
       : []));
     for (const head of byId("sequences").tHead.rows[0].cells) {
       const sorted = head.dataset.sort === state.sort;
-      head.setAttribute("aria-sort", sorted ? (state.down ? "ascending" : "descending") : "none");
-      head.firstChild.textContent = SORTS[head.dataset.sort].title + (sorted ? (state.down ? " ▾" : " ▴") : "");
+      const descends = state.down === Boolean(SORTS[head.dataset.sort].descends);
+      head.setAttribute("aria-sort", sorted ? (descends ? "descending" : "ascending") : "none");
+      head.firstChild.textContent = SORTS[head.dataset.sort].title + (sorted ? (descends ? " ▾" : " ▴") : "");
     }
     for (const tile of document.querySelectorAll("button.tile")) {
       tile.setAttribute("aria-pressed", String(state.statuses.has(tile.dataset.status)));
@@ -304,6 +327,10 @@
     state.page = page;
     writeHash();
     render();
+    toList();
+  }
+
+  function toList() {
     byId("list").focus();
     byId("list").scrollIntoView();
   }
@@ -355,14 +382,14 @@
 
   function sections() {
     const shut = data.hosts.flatMap((host) => [
-      ...(host.error ? [make("li", null, make("strong", null, name(host.name)), ": ", make("bdi", null, visible(host.error)))] : []),
+      ...(host.error ? [make("li", null, make("strong", null, name(host.name)), ": ", sentence(host.error))] : []),
       ...host.databases.filter((database) => database.error).map((database) =>
-        make("li", null, make("strong", null, name(host.name), ", database ", name(database.name)), ": ", make("bdi", null, visible(database.error)))),
+        make("li", null, make("strong", null, name(host.name), ", database ", name(database.name)), ": ", sentence(database.error))),
     ]);
     section("unreached", shut);
     section("left", data.not_fixed.map((left) =>
       make("li", null, make("strong", null, name(left.host), " ", name(left.database), " ", name(left.schema), ".", name(left.name)), ": ",
-        make("bdi", null, visible(left.message)), code(left.remedy, "the remedy"))));
+        sentence(left.message), code(left.remedy, "the remedy"))));
     if (data.changes.length) {
       const word = data.run.check_mode ? "would be repaired" : "repaired";
       byId("moved-title").textContent = `${plural(data.changes.length, "sequence")} ${word}`;
@@ -408,14 +435,29 @@
     byId("search").addEventListener("input", (event) => change({ search: event.target.value }));
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
     byId("reset").addEventListener("click", () => change({ search: "", statuses: new Set(), host: "", database: "", sort: "status", down: true }));
+    document.querySelector(".skip").addEventListener("click", (event) => {
+      // The address is the filters'.
+      event.preventDefault();
+      toList();
+    });
     addEventListener("hashchange", () => {
-      if (location.hash === "#list") return;
       readHash();
       filter();
       render();
     });
-    addEventListener("beforeprint", () => { printing = true; render(); });
-    addEventListener("afterprint", () => { printing = false; render(); });
+    const repaired = byId("moved").querySelector("details");
+    let unfoldedBefore = false;
+    addEventListener("beforeprint", () => {
+      printing = true;
+      unfoldedBefore = repaired.open;
+      repaired.open = true;
+      render();
+    });
+    addEventListener("afterprint", () => {
+      printing = false;
+      repaired.open = unfoldedBefore;
+      render();
+    });
   }
 
   themes();
