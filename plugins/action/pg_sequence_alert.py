@@ -62,6 +62,7 @@ class ActionModule(ActionBase):
         check_mode = bool(self._task.check_mode)
         document = document_of(options["hosts"], options["run"], check_mode, (task_vars or {})["hostvars"], now)
         told = or_tell("pg_sequences_alert_state", state, functools.partial(_read, state)).get(channel, {})
+        told = _alerts.readable(told)
         alert = _alerts.decide(document, told, options["fail_on"], options["reminder_hours"])
         result["due"] = alert is not None
         if alert:

@@ -70,6 +70,15 @@ def audit_result(databases: list[Database], show_all: bool) -> Result:
     }
 
 
+def selection_result(params: Result) -> Result:
+    """What was looked at, so that results of different runs can be told apart.
+
+    :arg params: the module's options
+    """
+    selection = {name: params[name] or [] for name in ("schemas", "tables", "sequences", "columns")}
+    return {"databases": params["databases"] or [params["login_db"]], **selection}
+
+
 def sequence_result(finding: Finding) -> Result:
     """One entry of ``sequences``."""
     sequence, verdict, state = finding.sequence, finding.verdict, finding.observation.state

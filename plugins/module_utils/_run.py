@@ -35,7 +35,11 @@ def run_info(module: AnsibleModule) -> None:
         if database.error:
             module.warn(database.error)
     warn_if_nothing(module, databases)
-    module.exit_json(changed=False, **_report.audit_result(databases, module.params["show_all"]))
+    module.exit_json(
+        changed=False,
+        selection=_report.selection_result(module.params),
+        **_report.audit_result(databases, module.params["show_all"]),
+    )
 
 
 def find_databases(module: AnsibleModule) -> list[_audit.Database]:

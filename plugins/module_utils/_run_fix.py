@@ -44,6 +44,7 @@ def run_fix(module: AnsibleModule) -> None:
         "changed": bool(changes),
         "changes": [_report.change_result(change) for change in changes],
         "not_fixed": [_report.unfixed_result(left) for left in unfixed],
+        "selection": _report.selection_result(module.params),
         **_report.audit_result(databases, module.params["show_all"]),
     }
     if module._diff:

@@ -115,6 +115,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+selection:
+  description: What was selected, O(databases), O(schemas), O(tables), O(sequences) and O(columns).
+  returned: success
+  type: dict
+  sample: {databases: [shop], schemas: [], tables: ["app_*"], sequences: [], columns: []}
 changes:
   description: The moves that were made, or in check mode would be.
   type: list

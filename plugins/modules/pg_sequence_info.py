@@ -61,6 +61,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+selection:
+  description: What was selected, O(databases), O(schemas), O(tables), O(sequences) and O(columns).
+  returned: success
+  type: dict
+  sample: {databases: [shop], schemas: [], tables: ["app_*"], sequences: [], columns: []}
 summary:
   description: How many databases were looked at, and how many sequences have which status.
   type: dict

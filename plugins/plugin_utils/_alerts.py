@@ -11,8 +11,10 @@ Told is what is new, what is repaired or over, and once in a while what is still
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import html
+import json
 import shlex
 import typing as t
 
@@ -31,14 +33,16 @@ class Problem(t.NamedTuple):
     """Something that burns.
 
     :ivar host: the host
-    :ivar place: database and sequence, or the database, or nothing for the host as a whole
+    :ivar database: the database, or nothing for the host as a whole
+    :ivar sequence: the sequence, or nothing for the database as a whole
     :ivar what: status, ``not audited`` or ``not repaired``
     :ivar message: what is to be said of it
     :ivar command: what to run next, or nothing
     """
 
     host: str
-    place: str
+    database: str
+    sequence: str
     what: str
     message: str
     command: str
@@ -46,7 +50,12 @@ class Problem(t.NamedTuple):
     @property
     def key(self) -> str:
         """What tells it from others, over runs."""
-        return f"{self.host}\n{self.place}"
+        return _key(self.host, self.database, self.sequence)
+
+    @property
+    def place(self) -> str:
+        """Database and sequence, as they are shown."""
+        return " ".join(part for part in (_visible(self.database), _visible(self.sequence)) if part)
 
 
 class Alert(t.NamedTuple):
@@ -74,21 +83,18 @@ def problems_of(document: Document, fail_on: str) -> list[Problem]:
     for host in document["hosts"]:
         check = f"ansible-playbook pgops.sequences.check --limit {shlex.quote(host['name'])}"
         if host["error"]:
-            found.append(Problem(host["name"], "", "not audited", host["error"], check))
+            found.append(Problem(host["name"], "", "", "not audited", host["error"], check))
         for database in host["databases"]:
             if database["error"]:
-                found.append(Problem(host["name"], database["name"], "not audited", database["error"], check))
+                found.append(Problem(host["name"], database["name"], "", "not audited", database["error"], check))
     left = {}
     for unfixed in document["not_fixed"]:
-        place = _place(unfixed)
-        left[unfixed["host"], place] = Problem(
-            unfixed["host"], place, "not repaired", unfixed["message"], unfixed["remedy"]
-        )
+        problem = Problem(*_place(unfixed), "not repaired", unfixed["message"], unfixed["remedy"])
+        left[problem.key] = problem
     for sequence in document["sequences"]:
-        place = _place(sequence)
-        if sequence["status"] in burning and (sequence["host"], place) not in left:
+        if sequence["status"] in burning and _key(*_place(sequence)) not in left:
             fix = (sequence["fix"] or {}).get("statement", "")
-            found.append(Problem(sequence["host"], place, sequence["status"], sequence["message"], fix))
+            found.append(Problem(*_place(sequence), sequence["status"], sequence["message"], fix))
     return [*left.values(), *found]
 
 
@@ -104,21 +110,22 @@ def decide(
     new = [problem for problem in problems if told.get(problem.key, {}).get("what") != problem.what]
     changes = [] if document["run"]["check_mode"] else document["changes"]
     over = [
-        f"{change['host']} {_place(change)}: {change['before']['next_value']} -> {change['after']['next_value']}"
+        f"{change['host']} {_shown(change)}: {change['before']['next_value']} -> {change['after']['next_value']}"
         for change in changes
     ]
-    repaired = {f"{change['host']}\n{_place(change)}" for change in changes}
+    repaired = {_key(*_place(change)) for change in changes}
     for key in _over(document, told, problems):
         if key not in repaired:
-            host, _newline, place = key.partition("\n")
-            over.append(f"{host} {place}".rstrip() + f": no longer {told[key]['what']}")
+            what = "audited again" if told[key]["what"] == "not audited" else f"no longer {told[key]['what']}"
+            over.append(f"{' '.join(_visible(part) for part in key.split(_BREAK) if part)}: {what}")
     alert = Alert(new, over, problems, document["generated_at"])
     if new or over:
         return alert
     if not problems or not reminder_hours:
         return None
-    last = min(_moment(told[problem.key]["told"]) for problem in problems)
-    due = _moment(document["generated_at"]) - last >= datetime.timedelta(hours=reminder_hours)
+    now, last = _moment(document["generated_at"]), min(_moment(told[problem.key]["told"]) for problem in problems)
+    # A clock that was wrong once must not silence it until then.
+    due = now - last >= datetime.timedelta(hours=reminder_hours) or last > now
     return alert if due else None
 
 
@@ -131,28 +138,46 @@ def remember(document: Document, told: Mapping[str, Mapping[str, str]], fail_on:
     over = set(_over(document, told, problems))
     kept = {key: dict(value) for key, value in told.items() if key not in over}
     for problem in problems:
-        kept[problem.key] = {"what": problem.what, "told": document["generated_at"]}
+        kept[problem.key] = {
+            "what": problem.what,
+            "told": document["generated_at"],
+            "selection": _selection(document, problem.host),
+        }
+    return kept
+
+
+def readable(told: t.Any) -> dict[str, dict[str, str]]:
+    """What of a memory can be used: it is better to tell twice than not at all."""
+    kept = {}
+    for key, value in told.items() if isinstance(told, dict) else ():
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            _moment(value["told"])
+            kept[key] = {"what": str(value["what"]), "told": value["told"], "selection": str(value["selection"])}
     return kept
 
 
 def _over(document: Document, told: Mapping[str, Mapping[str, str]], problems: list[Problem]) -> list[str]:
-    """Keys of what was a problem and is none now: only where this run looked."""
+    """Keys of what was a problem and is none now: only where this run looked, by the same selection, and could tell."""
     now = {problem.key for problem in problems}
-    looked = {host["name"] for host in document["hosts"] if host["summary"]}
-    reached = {host["name"] for host in document["hosts"] if not host["error"]}
-    shut = {
-        f"{host['name']}\n{database['name']}"
-        for host in document["hosts"]
-        for database in host["databases"]
-        if database["error"]
-    }
+    unknown = {_key(*_place(sequence)) for sequence in document["sequences"] if sequence["status"] == "unknown"}
+    hosts = {host["name"]: host for host in document["hosts"]}
     over = []
-    for key in told:
-        host, _newline, place = key.partition("\n")
-        database = f"{host}\n{place.split(' ')[0]}"
-        if key not in now and (host in looked if place else host in reached) and database not in shut:
+    for key, before in told.items():
+        name, database, sequence = (*key.split(_BREAK), "", "")[:3]
+        host = hosts.get(name)
+        if key in now or key in unknown or host is None or host["error"]:
+            continue
+        shut = any(each["error"] for each in host["databases"] if each["name"] == database)
+        alike = before["selection"] == _selection(document, name)
+        if not sequence or (alike and not shut):
             over.append(key)
     return over
+
+
+def _selection(document: Document, name: str) -> str:
+    """What a run looked at on a host, as text that can be compared."""
+    (selection,) = [host["selection"] for host in document["hosts"] if host["name"] == name]
+    return json.dumps(selection, sort_keys=True)
 
 
 def subject(alert: Alert) -> str:
@@ -168,13 +193,13 @@ def text(alert: Alert) -> str:
     for title, problems in _sections(alert):
         lines.append(title)
         for problem in problems[:MOST_TOLD]:
-            lines.append(f"  {problem.what} {problem.host} {problem.place}".rstrip() + f": {problem.message}")
+            lines.append(f"  {problem.what} {problem.host} {problem.place}".rstrip() + f": {_visible(problem.message)}")
             if problem.command:
-                lines.append(f"    {problem.command}")
+                lines.append(f"    {_visible(problem.command)}")
         lines += [f"  ... and {len(problems) - MOST_TOLD} more"] * (len(problems) > MOST_TOLD) + [""]
     if alert.over:
         lines += ["Repaired or over:", *(f"  {said}" for said in _first(alert.over)), ""]
-    hosts = sorted({problem.host for problem in alert.problems if problem.place})
+    hosts = sorted({problem.host for problem in alert.problems if problem.sequence})
     lines += [f"  ansible-playbook pgops.sequences.fix --limit {shlex.quote(','.join(hosts))}"] * bool(hosts)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -213,9 +238,9 @@ def body(alert: Alert, webhook_format: str) -> dict[str, t.Any]:
         "at": alert.at,
         "subject": subject(alert),
         "text": text(alert),
-        "new": [problem._asdict() for problem in alert.new[:MOST_TOLD]],
+        "new": [_as_dict(problem) for problem in alert.new[:MOST_TOLD]],
         "over": _first(alert.over),
-        "problems": [problem._asdict() for problem in alert.problems[:MOST_TOLD]],
+        "problems": [_as_dict(problem) for problem in alert.problems[:MOST_TOLD]],
         "counts": {"new": len(alert.new), "over": len(alert.over), "problems": len(alert.problems)},
     }
 
@@ -234,8 +259,29 @@ def _first(said: list[str]) -> list[str]:
     return said[:MOST_TOLD] + [f"... and {len(said) - MOST_TOLD} more"] * (len(said) > MOST_TOLD)
 
 
-def _place(entry: Document) -> str:
-    return f"{entry['database']} {entry['schema']}.{entry['name']}"
+def _as_dict(problem: Problem) -> dict[str, str]:
+    return {**problem._asdict(), "place": problem.place}
+
+
+_BREAK = "\n"
+
+
+def _key(*place: str) -> str:
+    return _BREAK.join(part.replace(_BREAK, "\\n") for part in place)
+
+
+def _place(entry: Document) -> tuple[str, str, str]:
+    """Host, database, and sequence."""
+    return entry["host"], entry["database"], f"{entry['schema']}.{entry['name']}"
+
+
+def _shown(entry: Document) -> str:
+    return " ".join(_visible(part) for part in _place(entry)[1:])
+
+
+def _visible(text: str) -> str:
+    """A name may hold a line of its own, that looks like ours."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def _safe(text: str) -> str:

@@ -174,6 +174,7 @@ def _host(name: str, outcome: Outcome) -> Document:
         "name": name,
         "error": outcome.error,
         "summary": result.get("summary"),
+        "selection": result.get("selection"),
         "databases": sorted(
             result.get("databases", []), key=lambda database: (database["error"] is None, *_counts(database["summary"]))
         ),

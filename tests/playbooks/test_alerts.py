@@ -47,7 +47,7 @@ def run(shop: dict[str, str], mails: MailServer, hook: WebServer, tmp_path: Path
         "login_unix_socket": shop["host"],
         "login_port": int(shop["port"]),
         "database": shop["dbname"],
-        "mail_to": ["ops@example.com", "dba@example.com"],
+        "mail_to": "ops@example.com, dba@example.com",
         "mail_from": "sequences@example.com",
         "mail_host": "127.0.0.1",
         "mail_port": mails.port,
@@ -128,6 +128,16 @@ def test_a_webhook_that_does_not_answer_hides_nothing(
     assert run("check", fail_on="never", webhook_format="slack").returncode == 0
     assert (len(mails.mails), len(hook.bodies)) == (1, 1)
     assert set(hook.bodies[0]) == {"text"} and "public.orders_id_seq" in hook.bodies[0]["text"]
+
+
+def test_a_webhook_whose_url_is_none_is_told_of_without_it(shop: dict[str, str], run: Run, mails: MailServer) -> None:
+    sql(shop, "INSERT INTO orders VALUES (40)")
+    for wrong in ("http://127.0.0.1:1/T0P/s3cr3t x", "http://user:T0P@127.0.0.1/s3cr3t"):
+        done = run("check", webhook_url=wrong, mail_to=None)
+        assert done.returncode == 2 and "must begin with http://" in told(done.stdout)
+        assert "s3cr3t" not in done.stdout + done.stderr and "T0P" not in done.stdout + done.stderr
+    # Empty is the same as not set.
+    assert run("check", webhook_url="", mail_to="", fail_on="never").returncode == 0
 
 
 def test_without_community_general_it_says_what_to_install(shop: dict[str, str], run: Run, hook: WebServer) -> None:

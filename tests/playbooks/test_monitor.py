@@ -102,10 +102,10 @@ def monitor(shop: dict[str, str], root: Path) -> Iterator[Monitor]:
 
 def test_install_again_change_one_thing_and_remove(shop: dict[str, str], monitor: Monitor) -> None:
     assert "changed=0" in monitor.install(**monitor.variables)
-    variables = monitor.path("etc/pg_sequences_monitor/variables.yml")
+    variables = monitor.path("etc/pg_sequences_monitor/group_vars/all/variables.yml")
     assert stat.S_IMODE(variables.stat().st_mode) == 0o600 and _holds(variables)
     assert [name for name in monitor.files() if _holds(monitor.path(name))] == [
-        "etc/pg_sequences_monitor/variables.yml"
+        "etc/pg_sequences_monitor/group_vars/all/variables.yml"
     ]
 
     # An upgrade, or a change, names no other settings.
@@ -219,14 +219,49 @@ def test_a_server_that_hangs_does_not_block_the_next_run(monitor: Monitor) -> No
             assert "pg_sequence" in process or "ansible" in process
 
 
+def test_a_host_that_hangs_does_not_silence_the_others(shop: dict[str, str], monitor: Monitor, tmp_path: Path) -> None:
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 30\n")
+    hanging.chmod(0o755)
+    local = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": str(monitor.path("opt/pg_sequences_monitor/venv/bin/python")),
+    }
+    hosts = {
+        "stuck": {**local, "ansible_python_interpreter": str(hanging)},
+        "burning": local,
+        "other": {**local, "pg_sequences_database": "postgres"},
+    }
+    monitor.install(monitor_inventory={"all": {"hosts": hosts}})
+    command = monitor.path("opt/pg_sequences_monitor/run")
+    # What is said for a host goes before what is said for all.
+    assert "export ANSIBLE_TASK_TIMEOUT=1800" in command.read_text()
+    command.write_text(command.read_text().replace("ANSIBLE_TASK_TIMEOUT=1800", "ANSIBLE_TASK_TIMEOUT=5"))
+    assert monitor.run().returncode == 2
+    report = json.loads(monitor.path("var/lib/pg_sequences_monitor/reports/latest/report.json").read_text())
+    names = {host["name"]: [database["name"] for database in host["databases"]] for host in report["hosts"]}
+    assert names == {"stuck": [], "burning": [shop["dbname"]], "other": ["postgres"]}
+    assert report["summary"]["critical"] == 1
+
+
+def test_it_runs_as_its_user_alone(monitor: Monitor) -> None:
+    command = monitor.path("opt/pg_sequences_monitor/run")
+    command.write_text(command.read_text().replace(f"!= {getpass.getuser()} ]", "!= somebody ]"))
+    done = monitor.run()
+    assert done.returncode == 77 and "runuser -u" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         ({"monitor_interval": 0}, "are minutes, 1 at least"),
         ({"monitor_service": "upstart"}, "value of pg_sequences_monitor_service must be one of"),
         ({"become_user": "postgres"}, "pg_sequences_monitor_user=postgres"),
-        ({"monitor_python": "/no/such/python"}, "Name one by pg_sequences_monitor_python"),
+        ({"monitor_python": "/no/such/python"}, "Name another by"),
         ({"login_password": "{{ '{' ~ '{x' }}"}, "would take for a template"),
+        ({"monitor_servce": "cron"}, "knows no pg_sequences_monitor_servce"),
+        ({"report_dir": '/var/100%done "q"'}, "would not take"),
+        ({"monitor_inventory": "no/such/file"}, "no/such/file, which is no file on the controller"),
         ({"mail_to": "ops@example.com"}, "ansible-galaxy collection install community.general"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -72,7 +72,9 @@ def audit(*findings: Result, database_error: str | None = None, **counts: int) -
         "error": database_error,
         "summary": summary,
     }
-    return {"summary": {"databases": 1, **summary}, "databases": [database], "sequences": list(findings)}
+    selection = {"databases": ["shop"], "schemas": [], "tables": [], "sequences": [], "columns": []}
+    counts_of_all = {"databases": 1, **summary}
+    return {"selection": selection, "summary": counts_of_all, "databases": [database], "sequences": list(findings)}
 
 
 def repair(changes: Sequence[str] = (), not_fixed: Sequence[str] = (), findings: Sequence[Result] = ()) -> Result:

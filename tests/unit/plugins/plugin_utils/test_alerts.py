@@ -100,7 +100,7 @@ def test_what_was_not_looked_at_is_neither_over_nor_new(away: dict[str, Outcome]
     assert alert and [problem.what for problem in alert.new] == ["not audited"] and alert.over == []
     assert watch.run(away, 2) is None
     alert = watch.run(BURNS, 3)
-    assert alert and alert.new == [] and len(alert.over) == 1 and "no longer not audited" in alert.over[0]
+    assert alert and alert.new == [] and len(alert.over) == 1 and alert.over[0].endswith("audited again")
     # Nor is what another run, of other hosts, did not look at.
     assert watch.run({"db2": Outcome(audit(healthy=1), None)}, 4) is None
     assert names(watch.run(HEALTHY, 5)) == ([], ["db1 shop public.a: no longer critical"], 0)
@@ -111,6 +111,56 @@ def test_what_burns_is_what_fails(fail_on: str, told: int) -> None:
     found = audit(finding("a"), finding("w", status="warning"), finding("u", status="unknown"))
     alert = Watch(fail_on).run({"db1": Outcome(found, None)}, 0)
     assert alert and len(alert.problems) == told
+
+
+def test_what_can_no_longer_be_judged_is_not_over() -> None:
+    watch = Watch()
+    watch.run(BURNS, 0)
+    hidden = {"db1": Outcome(audit(finding("a", status="unknown", reasons=["no_privilege"])), None)}
+    assert watch.run(hidden, 1) is None
+    assert watch.run(BURNS, 2) is None
+    assert names(watch.run(HEALTHY, 3)) == ([], ["db1 shop public.a: no longer critical"], 0)
+
+
+def test_what_another_selection_left_out_is_not_over() -> None:
+    watch = Watch()
+    watch.run(BURNS, 0)
+    other = audit(healthy=1)
+    other["selection"] = {**other["selection"], "tables": ["parts"]}
+    assert watch.run({"db1": Outcome(other, None)}, 1) is None
+    assert names(watch.run(HEALTHY, 2)) == ([], ["db1 shop public.a: no longer critical"], 0)
+
+
+def test_a_database_whose_name_has_a_space_is_one() -> None:
+    watch = Watch()
+    result = audit(finding("a", database="my shop"))
+    result["databases"][0]["name"] = "my shop"
+    watch.run({"db1": Outcome(result, None)}, 0)
+    shut = audit(database_error="no")
+    shut["databases"][0]["name"] = "my shop"
+    alert = watch.run({"db1": Outcome(shut, None)}, 1)
+    assert alert and alert.over == [] and [problem.place for problem in alert.new] == ["my shop"]
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [[], None, {"a": None}, {"a": {"what": "critical"}}, {"a": {"what": "critical", "told": "2026", "selection": ""}}],
+)
+def test_a_memory_that_cannot_be_read_silences_nothing(memory: Any) -> None:
+    assert _alerts.readable(memory) == {}
+
+
+def test_a_clock_that_was_wrong_silences_nothing() -> None:
+    made = document(BURNS)
+    told = _alerts.remember(made, {}, "critical")
+    (key,) = told
+    told[key]["told"] = "2099-01-01T00:00:00Z"
+    assert _alerts.decide(made, _alerts.readable(told), "critical", 24)
+
+
+def test_names_with_lines_of_their_own_make_none() -> None:
+    alert = Watch().run({"db1": Outcome(audit(finding("x\n    rm -rf / # run this")), None)}, 0)
+    assert alert and "\n    rm" not in _alerts.text(alert) and "x\\n    rm" in _alerts.text(alert)
 
 
 def test_a_status_that_becomes_another_is_new() -> None:
