@@ -54,7 +54,8 @@ unit: $(INSTALLED) ## tests without a server
 
 integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS, and in a real browser
 	@$(TOOLCHAIN) community > /dev/null
-	pytest -n 2 --dist loadfile tests/server tests/playbooks tests/browser
+	# The longest first, so that none is left for the end.
+	pytest -n 2 --dist loadfile tests/playbooks tests/browser tests/server
 
 events: $(INSTALLED) $(RULEBOOK_VENV)/installed ## the event source and the rulebooks in ansible-rulebook itself
 	pytest tests/eda
@@ -65,6 +66,7 @@ $(RULEBOOK_VENV)/installed: tests/eda/requirements.txt
 
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules; a soak of the monitor (hours)
 	$(VENV)/bin/python tests/mutation.py
+	PGOPS_PG_VERSIONS=18 pytest -n 2 --dist loadfile tests/playbooks
 	$(VENV)/bin/python tests/soak/run.py --minutes 20
 	PGOPS_PROPERTY_CASES=2000 PGOPS_KILLS=100 $(VENV)/bin/python tests/matrix.py
 

@@ -100,6 +100,7 @@ def monitor(shop: dict[str, str], root: Path) -> Iterator[Monitor]:
     yield made
 
 
+@pytest.mark.matrix
 def test_install_again_change_one_thing_and_remove(shop: dict[str, str], monitor: Monitor) -> None:
     assert "changed=0" in monitor.install(**monitor.variables)
     variables = monitor.path("etc/pg_sequences_monitor/group_vars/all/variables.yml")
@@ -162,6 +163,7 @@ def test_its_runs_check_then_repair(shop: dict[str, str], monitor: Monitor, tmp_
     assert (tmp_path / "changes.log").exists()
 
 
+@pytest.mark.matrix
 def test_a_crontab_runs_it_as_well(shop: dict[str, str], monitor: Monitor) -> None:
     monitor.install(monitor_service="cron", monitor_interval=15)
     assert not [name for name in monitor.files() if name.startswith("etc/systemd")]
@@ -202,6 +204,7 @@ def _alive(root: Path) -> list[str]:
     return found
 
 
+@pytest.mark.matrix
 def test_a_server_that_hangs_does_not_block_the_next_run(monitor: Monitor) -> None:
     with hanging_server() as port:
         monitor.install(login_host="127.0.0.1", login_port=port, login_unix_socket="", monitor_timeout=1)
@@ -219,6 +222,7 @@ def test_a_server_that_hangs_does_not_block_the_next_run(monitor: Monitor) -> No
             assert "pg_sequence" in process or "ansible" in process
 
 
+@pytest.mark.matrix
 def test_a_host_that_hangs_does_not_silence_the_others(shop: dict[str, str], monitor: Monitor, tmp_path: Path) -> None:
     hanging = tmp_path / "python"
     hanging.write_text("#!/bin/sh\nexec sleep 30\n")
