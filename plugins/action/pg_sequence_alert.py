@@ -17,12 +17,10 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import module_loader
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts, _folder
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import RUNS, document_of, or_tell
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import FLEET_ARGUMENTS, document_of, or_tell
 
 _ARGUMENTS: dict[str, t.Any] = {
-    "hosts": {"type": "list", "elements": "str", "required": True},
-    "run": {"type": "str", "required": True, "choices": RUNS},
-    "fail_on": {"type": "str", "default": "critical", "choices": ["critical", "warning", "unknown", "never"]},
+    **FLEET_ARGUMENTS,
     "channel": {"type": "str", "required": True, "choices": ["mail", "webhook"]},
     "state_file": {"type": "path", "required": True},
     "reminder_hours": {"type": "float", "default": 24.0},

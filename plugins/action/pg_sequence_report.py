@@ -18,16 +18,14 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _l
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import verdicts
 from ansible_collections.pgops.sequences.plugins.plugin_utils._formats import FORMATS, SUFFIXES, render
 from ansible_collections.pgops.sequences.plugins.plugin_utils._lines import lines_of
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import RUNS, document_of, or_tell, who
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import FLEET_ARGUMENTS, document_of, or_tell, who
 from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import MOST_POINTS, add_trend
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
 
 _ARGUMENTS: dict[str, t.Any] = {
-    "hosts": {"type": "list", "elements": "str", "required": True},
-    "run": {"type": "str", "required": True, "choices": RUNS},
-    "fail_on": {"type": "str", "default": "critical", "choices": ["critical", "warning", "unknown", "never"]},
+    **FLEET_ARGUMENTS,
     "report_dir": {"type": "path"},
     "report_file": {"type": "path"},
     "report_formats": {"type": "list", "elements": "str", "default": ["json", "html"], "choices": sorted(FORMATS)},

@@ -140,7 +140,7 @@ class Database:
             stands then, and whether it is to be kept even if it is healthy
         :returns: the oids of sequences that were altered meanwhile, and looked at again without that
         """
-        choice = self._chosen()
+        choice = self.choice
         # A small database is not worth another connection.
         self.sessions.grow(min(self._options.jobs, -(-len(choice.sequences) // _SMALLEST_CHUNK)))
         size = min(_CHUNK, max(_SMALLEST_CHUNK, -(-len(choice.sequences) // self.sessions.threads)))
@@ -154,7 +154,7 @@ class Database:
                 sequences = self._describe(choice, oids)
                 for place in range(0, len(sequences), _AT_ONCE):
                     began = time.monotonic()
-                    findings = self._judged(sequences[place : place + _AT_ONCE])
+                    findings = self.findings_of(sequences[place : place + _AT_ONCE])
                     for finding, keep in work(findings, began) if work else ((finding, False) for finding in findings):
                         self._store(finding, keep)
                         if any(trouble.vanished for trouble in finding.verdict.troubles):
@@ -174,7 +174,7 @@ class Database:
         """Choose, describe, observe and judge some sequences anew; those that are gone leave the findings."""
         try:
             self._choice = choice = self._choose()
-            findings = self._judged(self._describe(choice, [oid for oid in choice.sequences if oid in oids]))
+            findings = self.findings_of(self._describe(choice, [oid for oid in choice.sequences if oid in oids]))
         except (DatabaseError, _discover.SelectionError) as error:
             self.error = f'database "{self.name}" could not be read again: {error}'
             return
@@ -182,7 +182,7 @@ class Database:
             self.findings.pop(oid, None)
             self.quiet.pop(oid, None)
         for finding in findings:
-            self._store(finding, keep=True)
+            self.keep(finding)
 
     def _altered(self, choice: _discover.Choice, sequences: Iterable[Sequence]) -> set[int]:
         known = {sequence.oid: sequence for sequence in sequences}
@@ -195,7 +195,7 @@ class Database:
 
     def rebound(self, oids: Iterable[int]) -> set[int]:
         """The oids of those of some sequences that other columns bind to late, or through a domain, than before."""
-        before = self._chosen().feeds
+        before = self.choice.feeds
         try:
             self._choice = self._choose()
         except (DatabaseError, _discover.SelectionError) as error:
@@ -225,26 +225,20 @@ class Database:
     @property
     def choice(self) -> _discover.Choice:
         """What it holds of the selection, once it was entered."""
-        return self._chosen()
+        if self._choice is None:
+            raise AssertionError(f"{self.name} was not entered")
+        return self._choice
 
     def findings_of(self, sequences: List[Sequence]) -> list[Finding]:
         """Observe and judge sequences as they are known; does not change :attr:`findings`."""
-        return self._judged(sequences)
+        return [self.finding(seen) for seen in _observe.observe(self.sessions, sequences, self._options.limits)]
 
     def keep(self, finding: Finding) -> None:
         """Take a finding for what stands now."""
         self._store(finding, keep=True)
 
-    def _chosen(self) -> _discover.Choice:
-        if self._choice is None:
-            raise AssertionError(f"{self.name} was not entered")
-        return self._choice
-
     def _connect(self) -> Session:
         return Session(self._target, self.name, self._options.lock_timeout, self._options.statement_timeout)
-
-    def _judged(self, sequences: List[Sequence]) -> list[Finding]:
-        return [self.finding(seen) for seen in _observe.observe(self.sessions, sequences, self._options.limits)]
 
     def _store(self, finding: Finding, keep: bool) -> None:
         status = finding.verdict.status

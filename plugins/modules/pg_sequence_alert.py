@@ -21,38 +21,13 @@ author:
   - pgops contributors (@pgops)
 extends_documentation_fragment:
   - pgops.sequences._attributes
+  - pgops.sequences._fleet
 attributes:
   check_mode:
     support: full
     details:
       - Changes that check mode only foretells are not told of as repaired.
-  diff_mode:
-    support: N/A
-    details:
-      - Changes nothing but what it remembers.
-  idempotent:
-    support: N/A
-    details:
-      - Never reports a change.
 options:
-  hosts:
-    description:
-      - Names of the hosts. One that has no result is left out.
-    type: list
-    elements: str
-    required: true
-  run:
-    description:
-      - Which of the role's entry points the results are of.
-    type: str
-    required: true
-    choices: [check, fix, auto_fix, restore, reset, info]
-  fail_on:
-    description:
-      - What in an audit is a problem. V(never) is the same as V(critical).
-    type: str
-    default: critical
-    choices: [critical, warning, unknown, never]
   channel:
     description:
       - By which way it is to be told. Each has its own memory, so that one that is out of order misses nothing.

@@ -20,39 +20,13 @@ author:
   - pgops contributors (@pgops)
 extends_documentation_fragment:
   - pgops.sequences._attributes
+  - pgops.sequences._fleet
 attributes:
   check_mode:
     support: full
     details:
       - Writes its files also in check mode. What they tell of is left alone.
-  diff_mode:
-    support: N/A
-    details:
-      - What it writes is new each time.
-  idempotent:
-    support: N/A
-    details:
-      - Never reports a change.
 options:
-  hosts:
-    description:
-      - Names of the hosts. One that has no result is left out.
-    type: list
-    elements: str
-    required: true
-  run:
-    description:
-      - Which of the role's entry points the results are of. Those of V(check) and V(info) are audits; for the others what the
-        repair returned goes first.
-    type: str
-    required: true
-    choices: [check, fix, auto_fix, restore, reset, info]
-  fail_on:
-    description:
-      - What in an audit is a failure. V(warning) is also V(critical), V(unknown) is everything that is not known to be healthy.
-    type: str
-    default: critical
-    choices: [critical, warning, unknown, never]
   report_dir:
     description:
       - Folder for report files. Each run has a folder of its own in it, named by the time, such as C(2026-11-26T150000Z);

@@ -19,6 +19,7 @@ import shlex
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import FAILING
+from ansible_collections.pgops.sequences.plugins.plugin_utils._text import moment, visible
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,7 +56,7 @@ class Problem(t.NamedTuple):
     @property
     def place(self) -> str:
         """Database and sequence, as they are shown."""
-        return " ".join(part for part in (_visible(self.database), _visible(self.sequence)) if part)
+        return " ".join(part for part in (visible(self.database), visible(self.sequence)) if part)
 
 
 class Alert(t.NamedTuple):
@@ -117,13 +118,13 @@ def decide(
     for key in _over(document, told, problems):
         if key not in repaired:
             what = "audited again" if told[key]["what"] == "not audited" else f"no longer {told[key]['what']}"
-            over.append(f"{' '.join(_visible(part) for part in key.split(_BREAK) if part)}: {what}")
+            over.append(f"{' '.join(visible(part) for part in key.split(_BREAK) if part)}: {what}")
     alert = Alert(new, over, problems, document["generated_at"])
     if new or over:
         return alert
     if not problems or not reminder_hours:
         return None
-    now, last = _moment(document["generated_at"]), min(_moment(told[problem.key]["told"]) for problem in problems)
+    now, last = moment(document["generated_at"]), min(moment(told[problem.key]["told"]) for problem in problems)
     # A clock that was wrong once must not silence it until then.
     due = now - last >= datetime.timedelta(hours=reminder_hours) or last > now
     return alert if due else None
@@ -151,7 +152,7 @@ def readable(told: t.Any) -> dict[str, dict[str, str]]:
     kept = {}
     for key, value in told.items() if isinstance(told, dict) else ():
         with contextlib.suppress(KeyError, TypeError, ValueError):
-            _moment(value["told"])
+            moment(value["told"])
             kept[key] = {"what": str(value["what"]), "told": value["told"], "selection": str(value["selection"])}
     return kept
 
@@ -167,9 +168,13 @@ def _over(document: Document, told: Mapping[str, Mapping[str, str]], problems: l
         host = hosts.get(name)
         if key in now or key in unknown or host is None or host["error"]:
             continue
-        shut = any(each["error"] for each in host["databases"] if each["name"] == database)
+        errors = {each["name"]: each["error"] for each in host["databases"]}
         alike = before["selection"] == _selection(document, name)
-        if not sequence or (alike and not shut):
+        if sequence:
+            looked = alike and not errors.get(database)
+        else:
+            looked = not database or alike or database in errors
+        if looked:
             over.append(key)
     return over
 
@@ -193,9 +198,9 @@ def text(alert: Alert) -> str:
     for title, problems in _sections(alert):
         lines.append(title)
         for problem in problems[:MOST_TOLD]:
-            lines.append(f"  {problem.what} {problem.host} {problem.place}".rstrip() + f": {_visible(problem.message)}")
+            lines.append(f"  {problem.what} {problem.host} {problem.place}".rstrip() + f": {visible(problem.message)}")
             if problem.command:
-                lines.append(f"    {_visible(problem.command)}")
+                lines.append(f"    {visible(problem.command)}")
         lines += [f"  ... and {len(problems) - MOST_TOLD} more"] * (len(problems) > MOST_TOLD) + [""]
     if alert.over:
         lines += ["Repaired or over:", *(f"  {said}" for said in _first(alert.over)), ""]
@@ -276,17 +281,8 @@ def _place(entry: Document) -> tuple[str, str, str]:
 
 
 def _shown(entry: Document) -> str:
-    return " ".join(_visible(part) for part in _place(entry)[1:])
-
-
-def _visible(text: str) -> str:
-    """A name may hold a line of its own, that looks like ours."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return " ".join(visible(part) for part in _place(entry)[1:])
 
 
 def _safe(text: str) -> str:
     return html.escape(text)
-
-
-def _moment(text: str) -> datetime.datetime:
-    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")

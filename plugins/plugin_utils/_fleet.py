@@ -11,6 +11,7 @@ The document is what report.json holds; ``docs/report.schema.json`` describes it
 
 from __future__ import annotations
 
+import collections
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -30,6 +31,13 @@ FAILING = {
     "never": (),
 }
 """Which statuses are a failure (contract, section 5, ``pg_sequences_fail_on``)."""
+
+
+RESULTS = ("pg_sequences_restored", "pg_sequences_repair", "pg_sequences_audit")
+"""Variables of a host in which the role's tasks leave what the modules returned."""
+
+FAILURE = "__pg_sequences_failure"
+"""The variable that holds what ended a host's tasks, by the name of the run."""
 
 
 class Run(t.NamedTuple):
@@ -63,15 +71,13 @@ class Outcome(t.NamedTuple):
 def outcome_of(variables: Mapping[str, t.Any], run: str, check_mode: bool) -> Outcome | None:
     """What a host's variables tell of it; None where it has not been tried.
 
-    :arg variables: with ``pg_sequences_audit``, ``pg_sequences_repair`` and ``pg_sequences_restored``, the results of
-        the modules, and ``__pg_sequences_failure``, what ended the host's tasks, by the name of the run
+    :arg variables: those named :data:`RESULTS` and :data:`FAILURE`, as far as there are
     :arg run: name of the run
     :arg check_mode: whether it was in check mode
     """
-    names = ("pg_sequences_restored", "pg_sequences_repair", "pg_sequences_audit")
-    wanted = {"check": names[2:], "info": names[2:], "restore": names}.get(run, names[1:])
+    wanted = {"check": RESULTS[2:], "info": RESULTS[2:], "restore": RESULTS}.get(run, RESULTS[1:])
     results = {name: variables[name] for name in wanted if isinstance(variables.get(name), dict)}
-    failure = (variables.get("__pg_sequences_failure") or {}).get(run)
+    failure = (variables.get(FAILURE) or {}).get(run)
     if not results and failure is None:
         return None
     broken = [result for result in results.values() if result.get("failed") or result.get("unreachable")]
@@ -119,14 +125,12 @@ def verdicts(document: Document, fail_on: str) -> dict[str, str]:
         return {host["name"]: said for host in document["hosts"] if (said := _unentered(host))}
     if run == "check":
         return {host["name"]: said for host in document["hosts"] if (said := _audit_verdict(host, fail_on))}
-    left: dict[str, int] = {}
-    for unfixed in document["not_fixed"]:
-        left[unfixed["host"]] = left.get(unfixed["host"], 0) + 1
+    left = collections.Counter(unfixed["host"] for unfixed in document["not_fixed"])
     foretold = document["run"]["check_mode"]
     return {
         host["name"]: said
         for host in document["hosts"]
-        if (said := _repair_verdict(host, left.get(host["name"], 0), foretold))
+        if (said := _repair_verdict(host, left[host["name"]], foretold))
     }
 
 

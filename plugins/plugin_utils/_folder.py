@@ -65,10 +65,7 @@ def write(folder: Path, generated_at: str, files: Mapping[str, str]) -> Path:
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
     try:
         for name, text in files.items():
-            with (unfinished / name).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+            _write(unfinished / name, text)
         unfinished.chmod(0o777 & ~_umask())
         place = _rename(unfinished, folder, generated_at.replace(":", ""))
     except BaseException:
@@ -91,11 +88,8 @@ def replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
     try:
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
+        os.fchmod(descriptor, 0o666 & ~_umask())
+        _write(descriptor, text)
         os.replace(name, path)
     except BaseException:
         os.unlink(name)
@@ -123,6 +117,13 @@ def remove_oldest(folder: Path, keep: int) -> None:
     """Remove all runs but the newest so many."""
     for place in _runs(folder)[:-keep]:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _write(file: Path | int, text: str) -> None:
+    with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 def _runs(folder: Path) -> list[Path]:

@@ -8,17 +8,18 @@
 
 from __future__ import annotations
 
+import collections
 import csv
-import datetime
 import io
 import json
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import STATUSES
 from ansible_collections.pgops.sequences.plugins.plugin_utils._page import render_page
+from ansible_collections.pgops.sequences.plugins.plugin_utils._text import moment
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
 
@@ -113,9 +114,9 @@ def _samples(document: Document) -> Iterator[tuple[str, dict[str, str], t.Any]]:
     yield "pg_sequences_last_run_success", {}, int(complete)
     made_by = {"collection_version": document["collection_version"], "run": document["run"]["name"]}
     yield "pg_sequences_report_schema_version", made_by, document["schema_version"]
-    reasons = _count((s["host"], reason) for s in document["sequences"] for reason in s["reasons"])
-    moved = _count((change["host"],) for change in document["changes"])
-    left = _count((unfixed["host"],) for unfixed in document["not_fixed"])
+    reasons = collections.Counter((s["host"], reason) for s in document["sequences"] for reason in s["reasons"])
+    moved = collections.Counter(change["host"] for change in document["changes"])
+    left = collections.Counter(unfixed["host"] for unfixed in document["not_fixed"])
     for host in document["hosts"]:
         name = {"host": host["name"]}
         yield "pg_sequences_host_audited", name, int(host["summary"] is not None and not host["error"])
@@ -126,9 +127,9 @@ def _samples(document: Document) -> Iterator[tuple[str, dict[str, str], t.Any]]:
             yield "pg_sequences_sequences", {**name, "status": status}, host["summary"][status]
         found = {reason for of_host, reason in reasons if of_host == host["name"]}
         for reason in (*_REASONS, *sorted(found.difference(_REASONS))):
-            yield "pg_sequences_reasons", {**name, "reason": reason}, reasons.get((host["name"], reason), 0)
-        yield "pg_sequences_changes", name, moved.get((host["name"],), 0)
-        yield "pg_sequences_not_fixed", name, left.get((host["name"],), 0)
+            yield "pg_sequences_reasons", {**name, "reason": reason}, reasons[host["name"], reason]
+        yield "pg_sequences_changes", name, moved[host["name"]]
+        yield "pg_sequences_not_fixed", name, left[host["name"]]
     findings = [sequence for sequence in document["sequences"] if sequence["status"] in STATUSES[:3]]
     yield "pg_sequences_findings_omitted", {}, max(0, len(findings) - MOST_SERIES)
     for sequence in findings[:MOST_SERIES]:
@@ -147,20 +148,14 @@ def _samples(document: Document) -> Iterator[tuple[str, dict[str, str], t.Any]]:
             yield "pg_sequences_exhausted_timestamp_seconds", place, end
 
 
-def _count(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
-    counts: dict[tuple[str, ...], int] = {}
-    for key in keys:
-        counts[key] = counts.get(key, 0) + 1
-    return counts
-
-
 def _label(text: str) -> str:
+    # Half of a pair of surrogates cannot be written, and an escape that is unknown spoils the whole file.
+    text = text.encode(errors="backslashreplace").decode()
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _seconds(text: str) -> int:
-    moment = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
-    return int(moment.timestamp())
+    return int(moment(text).timestamp())
 
 
 FORMATS: Mapping[str, tuple[str, Callable[[Document], str]]] = {

@@ -12,6 +12,7 @@ import textwrap
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import STATUSES
+from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +26,8 @@ MOST_HOSTS = 40
 MOST_FINDINGS = 100
 """How many of each are shown; a report file has all."""
 
-_QUIET_HOSTS = 1
-"""A table of hosts is worth its lines where there are more."""
+
+_STATEMENT = "    repair: "
 
 
 def lines_of(document: Document, where: str) -> list[str]:
@@ -36,11 +37,11 @@ def lines_of(document: Document, where: str) -> list[str]:
     """
     shown = list(_heading(document))
     shown += _first(list(_not_audited(document)), MOST_HOSTS, where)
-    if document["summary"]["hosts"] > _QUIET_HOSTS:
+    if document["summary"]["hosts"] > 1:
         shown += _first(list(_hosts(document)), MOST_HOSTS + 1, where)
     if document["run"]["name"] == "info":
         shown += [line for sequence in document["sequences"] for line in _details(sequence)]
-        return shown
+        return [line for entry in shown for line in _wrapped(entry)]
     shown += _first([_change(document, change) for change in document["changes"]], MOST_FINDINGS, where)
     shown += _first([_left(document, unfixed) for unfixed in document["not_fixed"]], MOST_FINDINGS, where)
     told = {_place(document, unfixed) for unfixed in document["not_fixed"]}
@@ -54,7 +55,7 @@ def _heading(document: Document) -> Iterator[str]:
     counts = ", ".join(f"{status}: {summary[status]}" for status in STATUSES)
     if summary["hosts"] == 1 and not summary["hosts_not_audited"]:
         names = [database["name"] for database in document["hosts"][0]["databases"]]
-        yield f"databases: {', '.join(map(_visible, names[:10]))}{f' and {len(names) - 10} more' if names[10:] else ''}"
+        yield f"databases: {', '.join(map(visible, names[:10]))}{f' and {len(names) - 10} more' if names[10:] else ''}"
     else:
         yield (
             f"hosts: {summary['hosts']}, audited: {summary['hosts'] - summary['hosts_not_audited']},"
@@ -72,7 +73,7 @@ def _not_audited(document: Document) -> Iterator[str]:
             yield f"not audited {host['name']}: {host['error']}"
         for database in host["databases"]:
             if database["error"]:
-                yield f"not audited {_host(document, host['name'])}{_visible(database['error'])}"
+                yield f"not audited {_host(document, host['name'])}{visible(database['error'])}"
 
 
 def _hosts(document: Document) -> Iterator[str]:
@@ -91,18 +92,18 @@ def _change(document: Document, change: Document) -> str:
 
 
 def _left(document: Document, unfixed: Document) -> str:
-    return f"left {_place(document, unfixed)}: {unfixed['message']}. Remedy: {unfixed['remedy']}"
+    return f"left {_place(document, unfixed)}: {visible(unfixed['message'])}. Remedy: {visible(unfixed['remedy'])}"
 
 
 def _finding(document: Document, sequence: Document) -> str:
-    return f"{sequence['status']} {_place(document, sequence)}: {sequence['message']}"
+    return f"{sequence['status']} {_place(document, sequence)}: {visible(sequence['message'])}"
 
 
 def _details(sequence: Document) -> Iterator[str]:
     reasons = f" ({', '.join(sequence['reasons'])})" if sequence["reasons"] else ""
-    database = f"{_visible(sequence['database'])} on {sequence['host']}"
+    database = f"{visible(sequence['database'])} on {sequence['host']}"
     yield f"{_name(sequence)} in database {database}: {sequence['status']}{reasons}"
-    yield from _wrapped(f"    {sequence['message']}")
+    yield f"    {visible(sequence['message'])}"
     yield (
         f"    next value {_number(sequence['next_value'])}, furthest value {_number(sequence['furthest_value'])},"
         f" limit {sequence['limit']}"
@@ -114,17 +115,17 @@ def _details(sequence: Document) -> Iterator[str]:
     )
     yield f"    cache {sequence['cache_size']}{', cycle' if sequence['cycle'] else ''}"
     for column in sequence["columns"]:
-        name = ".".join(_visible(column[part]) for part in ("schema", "table", "column"))
+        name = ".".join(visible(column[part]) for part in ("schema", "table", "column"))
         yield f"    column {name}: {column['type']}, via {column['via']}"
         indexed = "indexed" if column["indexed"] else "not indexed"
         error = f", {column['error']}" if column["error"] else ""
-        yield from _wrapped(f"        {indexed}, furthest value {_number(column['furthest_value'])}{error}")
+        yield f"        {indexed}, furthest value {_number(column['furthest_value'])}{error}"
     if sequence["fix"]:
-        yield f"    repair: {sequence['fix']['statement']}"
+        yield f"{_STATEMENT}{sequence['fix']['statement']}"
 
 
 def _place(document: Document, entry: Document) -> str:
-    return f"{_host(document, entry['host'])}{_visible(entry['database'])} {_name(entry)}"
+    return f"{_host(document, entry['host'])}{visible(entry['database'])} {_name(entry)}"
 
 
 def _host(document: Document, name: str) -> str:
@@ -133,12 +134,7 @@ def _host(document: Document, name: str) -> str:
 
 
 def _name(entry: Document) -> str:
-    return f"{_visible(entry['schema'])}.{_visible(entry['name'])}"
-
-
-def _visible(text: str) -> str:
-    """Control characters would move the cursor, or hide what follows."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return f"{visible(entry['schema'])}.{visible(entry['name'])}"
 
 
 def _number(value: float | None) -> str:
@@ -151,6 +147,9 @@ def _first(entries: list[str], most: int, where: str) -> list[str]:
 
 
 def _wrapped(line: str) -> list[str]:
+    if line.startswith(_STATEMENT):
+        # In one piece, to be copied.
+        return [line]
     indent = " " * (len(line) - len(line.lstrip()) + 4)
     return textwrap.wrap(
         line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, replace_whitespace=False

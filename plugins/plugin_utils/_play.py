@@ -21,15 +21,30 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.release import __version__ as ansible_version
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Run, build_document, outcome_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import (
+    FAILING,
+    FAILURE,
+    RESULTS,
+    Run,
+    build_document,
+    outcome_of,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
 
-RUNS = ["check", "fix", "auto_fix", "restore", "reset", "info"]
-"""The entry points whose results can be put together."""
+FLEET_ARGUMENTS: dict[str, t.Any] = {
+    "hosts": {"type": "list", "elements": "str", "required": True},
+    "run": {
+        "type": "str",
+        "required": True,
+        "choices": ["check", "fix", "auto_fix", "restore", "reset", "info"],
+    },
+    "fail_on": {"type": "str", "default": "critical", "choices": list(FAILING)},
+}
+"""Options of the actions that tell of several hosts."""
 
 _T = t.TypeVar("_T")
 
@@ -38,7 +53,7 @@ def document_of(hosts: Iterable[str], run: str, check_mode: bool, hostvars: t.An
     """What the role's tasks left in the variables of hosts, put together; a host that was not tried is left out.
 
     :arg hosts: their names
-    :arg run: one of :data:`RUNS`
+    :arg run: the entry point
     :arg check_mode: whether changes were only foretold
     :arg hostvars: Ansible's variable of that name
     :arg now: in UTC
@@ -47,7 +62,7 @@ def document_of(hosts: Iterable[str], run: str, check_mode: bool, hostvars: t.An
     for host in hosts:
         # What modules returned holds nothing to be templated.
         variables = hostvars.raw_get(host)
-        ours = {name: variables[name] for name in variables if name.lstrip("_").startswith("pg_sequences_")}
+        ours = {name: variables[name] for name in (*RESULTS, FAILURE) if name in variables}
         outcome = outcome_of(json.loads(json.dumps(ours, default=str)), run, check_mode)
         if outcome is not None:
             outcomes[host] = outcome

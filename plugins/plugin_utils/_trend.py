@@ -11,6 +11,8 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.plugin_utils._text import moment
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -53,13 +55,13 @@ def _trend(sequence: Document, points: list[list[t.Any]]) -> Document | None:
     return {
         "points": points,
         "values_per_day": None if speed is None else round(speed, 2),
-        "exhausted_at": None if speed is None else _exhausted_at(sequence, speed, _moment(points[-1][0])),
+        "exhausted_at": None if speed is None else _exhausted_at(sequence, speed, moment(points[-1][0])),
     }
 
 
 def _steps_per_day(points: list[list[t.Any]], increment: int) -> float | None:
     """How many values were taken in a day, between the first and the last point; None where that cannot be told."""
-    known = [(_moment(point[0]), point[1]) for point in points if point[1] is not None]
+    known = [(moment(point[0]), point[1]) for point in points if point[1] is not None]
     if len(known) < 2:
         return None
     elapsed = known[-1][0] - known[0][0]
@@ -81,7 +83,3 @@ def _exhausted_at(sequence: Document, speed: float, now: datetime.datetime) -> s
 
 def _key(sequence: Document) -> tuple[str, ...]:
     return tuple(sequence[name] for name in ("host", "database", "schema", "name"))
-
-
-def _moment(text: str) -> datetime.datetime:
-    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")

@@ -142,6 +142,16 @@ def test_a_database_whose_name_has_a_space_is_one() -> None:
     assert alert and alert.over == [] and [problem.place for problem in alert.new] == ["my shop"]
 
 
+def test_a_database_that_another_run_left_out_is_not_over() -> None:
+    watch = Watch()
+    watch.run({"db1": Outcome(audit(database_error="database shop: no"), None)}, 0)
+    other = audit(healthy=1)
+    other["databases"][0]["name"] = "stock"
+    other["selection"] = {**other["selection"], "databases": ["stock"]}
+    assert watch.run({"db1": Outcome(other, None)}, 1) is None
+    assert names(watch.run(HEALTHY, 2)) == ([], ["db1 shop: audited again"], 0)
+
+
 @pytest.mark.parametrize(
     "memory",
     [[], None, {"a": None}, {"a": {"what": "critical"}}, {"a": {"what": "critical", "told": "2026", "selection": ""}}],

@@ -145,6 +145,13 @@ def test_a_terminal_of_100_columns_shows_one_host_and_200() -> None:
     assert lines[0] == "hosts: 200, audited: 200, not audited: 0; databases: 200"
 
 
+def test_info_is_wrapped_but_for_statements() -> None:
+    away = Outcome(None, "no route to host " * 20)
+    lines = lines_of(document({"db1": audited(finding("x" * 60)), "away": away}, "info"), "")
+    assert [line for line in lines if len(line) > 89] == [line for line in lines if line.startswith("    repair: ")]
+    assert any(line.startswith("    repair: SELECT") for line in lines)
+
+
 def test_names_cannot_move_the_cursor() -> None:
     (line,) = (
         line for line in lines_of(document({"db1": audited(finding("a\x1b[2Jb\u202ec\n"))}), "") if "public" in line

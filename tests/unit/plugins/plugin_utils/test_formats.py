@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,15 @@ def test_prometheus_reads_it_back() -> None:
     assert healthy["pg_sequences_last_run_success", frozenset()] == 1
 
 
+def test_one_name_that_is_no_text_does_not_spoil_the_metrics() -> None:
+    text = render(document({"db1": Outcome(audit(finding("a\udcffb")), None)}, run="check"), "prometheus")
+    text.encode()
+    assert 'sequence="a\\\\udcffb"' in text
+    assert {"a\\udcffb"} == {
+        dict(labels)["sequence"] for name, labels in samples(text) if name == "pg_sequences_finding"
+    }
+
+
 def test_prometheus_gets_a_bounded_number_of_series() -> None:
     found = [finding(f"s{number}") for number in range(5000)]
     text = render(document({"db1": Outcome(audit(*found), None)}, run="check"), "prometheus")
@@ -121,8 +131,6 @@ def test_alerts_and_dashboard_ask_for_metrics_that_are_written() -> None:
     board = json.loads((ROOT / "extensions" / "grafana" / "pg_sequences.json").read_text())
     asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
     asked += [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    import re
-
     names = {name for expression in asked for name in re.findall(r"\bpg_sequences_\w+", expression)}
     assert len(asked) > 15 and names <= written
 
