@@ -41,7 +41,8 @@ test: $(INSTALLED) ## lint, sanity, unit, integration and events, with a summary
 lint: $(INSTALLED) ## style, types, documentation and changelog
 	ruff check .
 	@$(TOOLCHAIN) link > /dev/null
-	mypy -m ansible_collections.pgops.sequences.plugins.module_utils._judge -p support
+	mypy -m ansible_collections.pgops.sequences.plugins.module_utils._judge \
+	  -p ansible_collections.pgops.sequences.plugins.module_utils._restore -p support
 	cd "$$($(TOOLCHAIN) copy)" && ANSIBLE_COLLECTIONS_PATH=../../.. ansible-lint --nocolor
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-docs lint-collection-docs --plugin-docs .
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-changelog lint

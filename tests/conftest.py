@@ -4,4 +4,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["support.fixtures"]
+pytest_plugins = ["support.fixtures", "support.restoring"]

@@ -224,8 +224,8 @@ tool_version:
 
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import connection_arguments
 from ansible_collections.pgops.sequences.plugins.module_utils._module import SequenceModule
-from ansible_collections.pgops.sequences.plugins.module_utils._restore import run_restore
-from ansible_collections.pgops.sequences.plugins.module_utils._restore_plan import restore_arguments
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.run import run_restore
 
 
 def main() -> None:

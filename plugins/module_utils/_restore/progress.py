@@ -16,9 +16,14 @@ import threading
 import time
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._connect import Session
+
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
+
+    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Headings
 
 # The promise to the operator is 30 seconds; the poll between takes its share.
 _INTERVAL = 5.0
@@ -160,3 +165,71 @@ def copied(row: Mapping[str, t.Any], total: int | None) -> str:
     if total and total >= row["bytes"]:
         amount = f"{amount} of {size(total)}"
     return f" ({amount}, {row['rows']} rows)" if row.get("rows") else f" ({amount})"
+
+
+class Watcher:
+    """Looks at what the programs' sessions do, through a session of its own, and tells the progress.
+
+    Used as a context manager. What becomes of that session does not matter: the next look opens another.
+    """
+
+    def __init__(self, target: Target, database: str, application_name: str, progress: Progress) -> None:
+        """Prepare; nothing is connected to before something is to be shown.
+
+        :arg application_name: of the programs' sessions
+        :arg progress: told what they do
+        """
+        self._target = target
+        self._database = database
+        self._name = application_name
+        self._progress = progress
+        self._headings: Headings | None = None
+        self._session: Session | None = None
+
+    def follow(self, headings: Headings | None, total: int | None) -> None:
+        """The restore begins.
+
+        :arg headings: of what psql is sent; None where pg_restore restores by itself
+        :arg total: tables whose rows will come; None where that is not known
+        """
+        self._headings = headings
+        self._progress.begin("restoring", total)
+        self._progress.look = self._look
+
+    def one_more(self) -> None:
+        """The rows of another table have come."""
+        self._progress.done += 1
+
+    def _look(self) -> str:
+        heading = self._headings.last if self._headings else None
+        if self._headings is not None:
+            # The last one is still being loaded.
+            self._progress.done = max(0, self._headings.data - (heading is not None and heading.kind == "TABLE DATA"))
+        row = self._active()
+        words = activity(row["query"]) if row else ""
+        if row and self._headings and heading and words.startswith("copying") and row["bytes"] is None:
+            row["bytes"] = self._headings.offset - heading.offset
+        return f"{words}{copied(row, None)}" if row and words else heading.words if heading else ""
+
+    def _active(self) -> dict[str, t.Any] | None:
+        """The statement of the session that has copied most, with ``bytes`` and ``rows`` of a COPY (14 and newer)."""
+        if self._session is None:
+            self._session = Session(self._target, self._database)
+        join, columns = "", "NULL::bigint AS bytes, NULL::bigint AS rows"
+        if self._session.version_number >= 140000:
+            join = "LEFT JOIN pg_stat_progress_copy p USING (pid)"
+            columns = "p.bytes_processed AS bytes, p.tuples_processed AS rows"
+        found = self._session.query(
+            f"SELECT a.query, {columns} FROM pg_stat_activity a {join}"
+            " WHERE a.application_name = %(name)s AND a.state = 'active' ORDER BY 2 DESC NULLS LAST LIMIT 1",
+            {"name": self._name},
+        )
+        return found[0] if found else None
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        self._progress.look = None
+        if self._session is not None:
+            self._session.close()

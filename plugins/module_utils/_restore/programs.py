@@ -35,8 +35,8 @@ if t.TYPE_CHECKING:
 # Where distributions put programs that are not on PATH: Debian and Ubuntu; the PostgreSQL project's RPMs.
 _FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
 
-# The first minor release of each major version whose psql knows \restrict (CVE-2025-8714).
-_KNOWS_RESTRICT = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
+# The first minor release of each major version whose psql does not expand what follows \unrestrict (CVE-2026-18408).
+_TIGHT = {14: 24, 15: 19, 16: 15, 17: 11, 18: 6}
 
 
 class ProgramError(Exception):
@@ -49,9 +49,17 @@ def version_of(text: str) -> Version:
     return (int(found.group(1)), int(found.group(2) or 0)) if found else (0, 0)
 
 
-def knows_restrict(version: Version) -> bool:
-    """Whether psql of a version knows ``\\restrict``, with which plain dumps begin since August 2025."""
-    return version[0] >= 18 or version[1] >= _KNOWS_RESTRICT.get(version[0], 1 << 30)
+def knows_restrict(psql: str) -> bool:
+    """Whether a psql knows ``\\restrict`` (18, 17.6, 16.10, 15.14, 14.19, 13.22 and newer): it says so itself."""
+    done = subprocess.run(
+        [psql, "--help=commands"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+    )
+    return b"\\restrict " in done.stdout
+
+
+def leaks(version: Version) -> bool:
+    """Whether a psql of a version runs commands in what follows ``\\unrestrict``."""
+    return version[0] < 19 and version[1] < _TIGHT.get(version[0], 1 << 30)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,40 +79,40 @@ class Programs:
         return f"{self.version[0]}.{self.version[1]}"
 
 
-def find_programs(names: Iterable[str], folder: str | None, at_least: int) -> Programs:
+def find_programs(
+    names: Iterable[str], folder: str | None, at_least: int, unfit: t.Callable[[Programs], str] = lambda programs: ""
+) -> Programs:
     """Find programs that are new enough.
 
     :arg names: which are needed, such as ``psql``
     :arg folder: where they are; None: on PATH, else where distributions keep several versions side by side
     :arg at_least: the oldest major version that will do; 0 for any
+    :arg unfit: says why programs of that version will not do all the same; empty where they will
     :returns: the programs
-    :raises ProgramError: none, or only older ones, are here
+    :raises ProgramError: none that will do are here
     """
     names = list(names)
-    places = [folder] if folder else [None, *_installed()]
-    seen: list[Programs] = []
-    for place in places:
+    problem = ""
+    for place in [folder] if folder else [None, *_installed()]:
         paths = {name: shutil.which(name, path=place) for name in names}
-        if all(paths.values()):
-            programs = Programs(t.cast("dict[str, str]", paths), min(_ask(str(path)) for path in paths.values()))
-            if programs.version[0] >= at_least:
+        if not all(paths.values()):
+            missing = ", ".join(name for name, path in paths.items() if not path)
+            problem = problem or f"{' and '.join(names)} are needed, and {missing} was not found in {place or 'the PATH of this task'}"
+            continue
+        programs = Programs(t.cast("dict[str, str]", paths), min(_ask(str(path)) for path in paths.values()))
+        if programs.version[0] < at_least:
+            problem = (
+                f"{paths[names[0]]} is version {programs.words}, and version {at_least} or newer is needed: the server may not be newer"
+                f" than {' and '.join(names)}"
+            )
+        else:
+            problem = unfit(programs)
+            if not problem:
                 return programs
-            seen.append(programs)
-    wanted = " and ".join(names)
-    package = (
-        f"postgresql-client-{at_least} (Debian, Ubuntu) or postgresql{at_least} (RPM)"
-        if at_least
-        else "postgresql-client"
-    )
-    remedy = f"Install the package {package} on the host that runs the task, or say with bin_dir where they are"
-    if not seen:
-        where = folder or "the PATH of this task"
-        missing = ", ".join(name for name in names if not shutil.which(name, path=folder))
-        raise ProgramError(f"{wanted} are needed, and {missing or 'one of them'} was not found in {where}. {remedy}")
-    newest = max(seen, key=lambda programs: programs.version)
+    package = f"postgresql-client-{at_least} (Debian, Ubuntu) or postgresql{at_least} (RPM)" if at_least else "postgresql-client"
     raise ProgramError(
-        f"{next(iter(newest.paths.values()))} is version {newest.words}, and version {at_least} or newer is needed: "
-        f"neither the server nor pg_dump may be newer than {wanted}. {remedy}"
+        f"{problem}. Nothing was changed. Install the package {package}, in its latest minor release, on the host that runs the task, or say with"
+        " bin_dir where newer programs are"
     )
 
 
@@ -123,6 +131,18 @@ def _ask(path: str) -> Version:
     if done.returncode != 0:
         raise ProgramError(f"{path} cannot be run: {' '.join(done.stderr.split())}")
     return version_of(done.stdout)
+
+
+def text_of(data: bytes) -> str:
+    """What a program wrote, or a dump holds, as text: messages come in the encoding of what they are about."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+# No line of a program's own is as long; a row that a script selects may be.
+_LONGEST_LINE = 1 << 16
 
 
 class Client:
@@ -162,9 +182,14 @@ class Client:
             self.environment["PGSERVICEFILE"] = _private_file(directory, "pg_service.conf", f"[pgops]\n{lines}")
             self._parameters["service"] = "pgops"
 
-    def dsn(self, database: str) -> str:
-        """The connection string for a database, without secrets, for ``--dbname`` (manual, 34.1.1.1)."""
+    def dsn(self, database: str, setting: str = "") -> str:
+        """The connection string for a database, without secrets, for ``--dbname`` (manual, 34.1.1.1).
+
+        :arg setting: a server setting for all sessions, as ``name=value``
+        """
         parameters = {**self._parameters, "dbname": database}
+        if setting:
+            parameters["options"] = f"{parameters.get('options', '')} -c {setting}".strip()
         return " ".join(f"{key}={_quoted(value)}" for key, value in parameters.items())
 
 
@@ -196,6 +221,8 @@ class Program:
         take: bool = False,
         merge: bool = False,
         watch: t.Callable[[str], None] | None = None,
+        hear: t.Callable[[str], None] | None = None,
+        folder: str | None = None,
     ) -> None:
         """Start it.
 
@@ -205,6 +232,8 @@ class Program:
         :arg take: whether standard output is read through :attr:`output`; otherwise it is thrown away
         :arg merge: whether standard output counts as standard error
         :arg watch: called with every line of :attr:`errors`
+        :arg hear: called with every line of standard output, the longest in parts
+        :arg folder: where to run it; None: where this process runs
         """
         self.errors: collections.deque[str] = collections.deque(maxlen=self._LINES_KEPT)
         self._watch = watch
@@ -212,21 +241,33 @@ class Program:
             arguments,
             env=None if environment is None else dict(environment),
             stdin=subprocess.PIPE if give else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if take or merge else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if take or merge or hear else subprocess.DEVNULL,
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+            cwd=folder,
         )
         self.output = self._process.stdout
-        self._reader = threading.Thread(
-            target=self._read, args=(self._process.stdout if merge else self._process.stderr,), daemon=True
-        )
-        self._reader.start()
+        self._readers = [self._reads(self._process.stdout if merge else self._process.stderr, self._note)]
+        if hear is not None:
+            self._readers.append(self._reads(self._process.stdout, hear))
 
-    def _read(self, pipe: t.IO[bytes]) -> None:
-        for line in pipe:
-            text = line.decode("utf-8", "replace").rstrip()
-            self.errors.append(text)
-            if self._watch is not None:
-                self._watch(text)
+    def _reads(self, pipe: t.IO[bytes] | None, take: t.Callable[[str], None]) -> threading.Thread:
+        def read() -> None:
+            while line := t.cast("t.IO[bytes]", pipe).readline(_LONGEST_LINE):
+                take(text_of(line).rstrip("\r\n"))
+
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        return thread
+
+    def _note(self, line: str) -> None:
+        self.errors.append(line.rstrip())
+        if self._watch is not None:
+            self._watch(line.rstrip())
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come to its end."""
+        return self._process.poll() is not None
 
     def give(self, data: bytes) -> None:
         """Write to its standard input.
@@ -243,8 +284,9 @@ class Program:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
         code = self._process.wait()
-        # A server that a command has started keeps the pipe open.
-        self._reader.join(5)
+        for reader in self._readers:
+            # A server that a command has started keeps the pipe open.
+            reader.join(5)
         return code
 
     def end(self) -> None:

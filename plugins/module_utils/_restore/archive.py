@@ -1,0 +1,308 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""What an archive holds, as ``pg_restore --list`` and the SQL that ``pg_restore --file=-`` prints say it.
+
+A line of the list is separated by blanks and quotes nothing: its number and kind are sure, its names only
+where no name in it has a blank. The others are read from the SQL, where they are quoted.
+"""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import os
+import re
+import subprocess
+import typing as t
+
+from ansible_collections.pgops.sequences.plugins.module_utils._discover import literals, matches, selected
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    Table = tuple[str, str]
+
+RELATIONS = ("TABLE", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "PROPERTY GRAPH")
+"""Kinds of entries that create a relation."""
+
+_OF_DATABASE = re.compile(r"(DATABASE PROPERTIES|COMMENT|ACL|SECURITY LABEL) - (DATABASE )?")
+
+# What pg_restore --table takes (manual, pg_restore): relations and their data, nothing that hangs on them.
+_OF_A_TABLE = ("TABLE", "TABLE DATA", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW", "MATERIALIZED VIEW DATA") + (
+    "SEQUENCE",
+    "SEQUENCE SET",
+)
+
+# Kinds of two or more words (pg_dump's source, 10 to 19); all others are one word.
+_LONG_KINDS = """ACCESS METHOD,BLOB METADATA,CHECK CONSTRAINT,DATABASE PROPERTIES,DEFAULT ACL,EVENT TRIGGER,
+EXTENDED STATISTICS DATA,FK CONSTRAINT,FOREIGN DATA WRAPPER,FOREIGN TABLE,INDEX ATTACH,MATERIALIZED VIEW DATA,
+MATERIALIZED VIEW,OPERATOR CLASS,OPERATOR FAMILY,PROCEDURAL LANGUAGE,PROPERTY GRAPH,PUBLICATION TABLES IN SCHEMA,
+PUBLICATION TABLE,ROW SECURITY,SECURITY LABEL,SEQUENCE OWNED BY,SEQUENCE SET,SHELL TYPE,STATISTICS DATA,
+SUBSCRIPTION TABLE,TABLE ATTACH,TABLE DATA,TEXT SEARCH CONFIGURATION,TEXT SEARCH DICTIONARY,TEXT SEARCH PARSER,
+TEXT SEARCH TEMPLATE,USER MAPPING""".replace("\n", "").split(",")
+_LINE = re.compile(rf"(\d+); \d+ \d+ ({'|'.join(_LONG_KINDS)}|\S+) (.*)")
+
+# Kinds of objects that can be left out: by a switch of pg_restore, or by their lines in its list.
+_SWITCHES = {
+    "comments": "--no-comments",
+    "owners": "--no-owner",
+    "privileges": "--no-privileges",
+    "publications": "--no-publications",
+    "security_labels": "--no-security-labels",
+    "subscriptions": "--no-subscriptions",
+    "tablespaces": "--no-tablespaces",
+}
+_LINES = {
+    "event_triggers": re.compile("EVENT TRIGGER |(COMMENT|SECURITY LABEL) - EVENT TRIGGER "),
+    "extensions": re.compile("EXTENSION |(COMMENT|SECURITY LABEL) - EXTENSION "),
+    "materialized_view_data": re.compile("MATERIALIZED VIEW DATA "),
+    # As pg_restore 18 has it: also whether a table has policies at all.
+    "policies": re.compile("(POLICY|ROW SECURITY) |COMMENT \\S+ POLICY "),
+}
+
+_IDENTIFIER = r'("(?:[^"]|"")+"|[^\s."(;\']+)'
+_NAMED = re.compile(
+    rf"^(?:CREATE (?:UNLOGGED |FOREIGN |MATERIALIZED |PROPERTY )*(?:TABLE|VIEW|SEQUENCE|GRAPH)|COPY|INSERT INTO"
+    rf"|REFRESH MATERIALIZED VIEW|SELECT pg_catalog\.setval\(') ?{_IDENTIFIER}\.{_IDENTIFIER}",
+    re.MULTILINE,
+)
+_SETVAL = re.compile(r"^SELECT pg_catalog\.setval\('((?:[^']|'')+)', (-?\d+), (true|false)\);$", re.MULTILINE)
+
+
+@dataclasses.dataclass
+class Entry:
+    """One line of the list.
+
+    :ivar number: as ``pg_restore --use-list`` takes it
+    :ivar kind: TABLE, TABLE DATA, SEQUENCE SET, ...
+    :ivar text: what follows: schema, name and owner, separated by blanks
+    """
+
+    number: int
+    kind: str
+    text: str
+
+
+class Archive:
+    """An archive, and what of it is wanted.
+
+    :ivar entries: the wanted entries, in the order of their restore
+    :ivar dump_version: version of the pg_dump that wrote it; empty where unknown
+    :ivar server_version: version of the server it was dumped from; empty where unknown
+    """
+
+    def __init__(self, path: str, kind: str, program: str, environment: Mapping[str, str], folder: str) -> None:
+        """Prepare; nothing is read yet.
+
+        :arg path: where it lies
+        :arg kind: custom, directory or tar
+        :arg program: path of pg_restore
+        :arg environment: to run it with
+        :arg folder: for files that pg_restore reads
+        """
+        self.path = path
+        self.kind = kind
+        self.entries: list[Entry] = []
+        self.dump_version = self.server_version = ""
+        self._program = program
+        self._environment = environment
+        self._folder = folder
+        self._codec = "utf-8"
+        self._names: dict[int, Table] = {}
+        self._whole = True
+
+    def read(self, switches: Iterable[str]) -> None:
+        """Read the list.
+
+        :arg switches: of pg_restore, which knows best what they leave
+        :raises RestoreError: pg_restore cannot read it
+        """
+        settings = self._run("--use-list=" + os.devnull, "--file=-")
+        found = re.search(rb"^SET client_encoding = '([^']+)'", settings, re.MULTILINE)
+        self._codec = codec_of(found.group(1).decode()) if found else "utf-8"
+        self.strings_are_standard = b"SET standard_conforming_strings = off" not in settings
+        text = self._run("--list", *switches).decode(self._codec, "surrogateescape")
+        for line in text.splitlines():
+            entry = _LINE.fullmatch(line)
+            if entry:
+                self.entries.append(Entry(int(entry[1]), entry[2], entry[3]))
+        for name, words in (("server_version", "from database"), ("dump_version", "by pg_dump")):
+            version = re.search(rf"^; +Dumped {words} version: ([\d.]+)", text, re.MULTILINE)
+            setattr(self, name, version[1] if version else "")
+
+    def _run(self, *arguments: str) -> bytes:
+        done = subprocess.run(
+            [self._program, *arguments, "--", self.path],
+            env=dict(self._environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            message = " ".join(done.stderr.decode("utf-8", "replace").replace("pg_restore: error: ", "").split())
+            cut = " (it is cut off or damaged)" if re.search("end of file|too short|corrupt", message) else ""
+            raise RestoreError(f"pg_restore cannot read the dump {self.path}: {message.rstrip('.')}{cut}")
+        return done.stdout
+
+    def keep(self, wanted: t.Callable[[Entry], bool]) -> None:
+        """Leave out all entries but some."""
+        before = len(self.entries)
+        self.entries = [entry for entry in self.entries if wanted(entry)]
+        self._whole = self._whole and len(self.entries) == before
+
+    def of(self, *kinds: str) -> list[Entry]:
+        """The entries of some kinds."""
+        return [entry for entry in self.entries if entry.kind in kinds]
+
+    def names(self, entries: Iterable[Entry]) -> list[Table]:
+        """Schema and name of each of some entries."""
+        return [self._name(entry) for entry in entries]
+
+    def _name(self, entry: Entry) -> Table:
+        if entry.number not in self._names:
+            parts = entry.text.split(" ")
+            self._names[entry.number] = (parts[0], parts[1]) if len(parts) == 3 else self.sql_name(entry)
+        return self._names[entry.number]
+
+    def sql_name(self, entry: Entry) -> Table:
+        """Schema and name as the entry's SQL has them: for rows, those of the table that they are loaded into."""
+        found = _NAMED.search(self.sql([entry], 1 << 16))
+        if not found:
+            schema, _blank, name = entry.text.rpartition(" ")[0].partition(" ")
+            return schema, name
+        return t.cast("Table", tuple(_unquoted(part) for part in found.groups()))
+
+    def sql(self, entries: Sequence[Entry], most: int = -1, *switches: str) -> str:
+        """The SQL that pg_restore prints for some entries.
+
+        :arg most: bytes after which it is enough
+        """
+        arguments = [self._program, "--file=-", *switches, f"--use-list={self._list(entries, 'sql.list')}", "--", self.path]
+        with subprocess.Popen(
+            arguments,
+            env=dict(self._environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            text = t.cast("t.IO[bytes]", process.stdout).read(most)
+            process.kill()
+        return text.decode(self._codec, "surrogateescape")
+
+    def _list(self, entries: Iterable[Entry], name: str) -> str:
+        path = os.path.join(self._folder, name)
+        with open(path, "w", encoding="ascii") as file:
+            file.writelines(f"{entry.number};\n" for entry in entries)
+        return path
+
+    def use_list(self) -> list[str]:
+        """How pg_restore is told what is wanted, as its arguments; none where it is everything."""
+        return [] if self._whole else [f"--use-list={self._list(self.entries, 'pg_restore.list')}"]
+
+    def leave_out(self, kinds: Iterable[str]) -> None:
+        """Leave out kinds of objects that no switch of pg_restore leaves out."""
+        lines = [_LINES[kind] for kind in kinds if kind in _LINES]
+        self.keep(lambda entry: not any(line.match(f"{entry.kind} {entry.text}") for line in lines))
+
+    def select(self, patterns: Sequence[str], data_only: bool) -> None:
+        """Keep the tables that patterns choose, as ``pg_restore --table`` does, or only their rows.
+
+        :arg patterns: shell globs on ``schema.table`` or ``table``, matched case-sensitively; a leading ``!`` takes away
+        :raises RestoreError: a pattern without ``!`` or wildcard matches nothing, or nothing at all is left
+        """
+        candidates = self.of(*(("TABLE DATA",) if data_only else _OF_A_TABLE))
+        names = {entry.number: (name, f"{schema}.{name}") for entry, (schema, name) in zip(candidates, self.names(candidates))}
+        for pattern in literals(patterns):
+            if not any(matches(pattern, name) for both in names.values() for name in both):
+                wanted = pattern.rpartition(".")[2].lower()
+                near = sorted({full for name, full in names.values() if name.lower() == wanted})
+                raise RestoreError(
+                    f'tables: the dump holds {"no rows of a table" if data_only else "no table"} "{pattern}"'
+                    + (f"; names are case-sensitive, and it holds {', '.join(near)}" if near else "")
+                )
+        chosen = {number for number, both in names.items() if selected(patterns, both)}
+        if not chosen:
+            raise RestoreError(f"tables: nothing in the dump matches {', '.join(patterns)}")
+        self.keep(lambda entry: entry.number in chosen)
+
+    def order(self, references: Iterable[tuple[Table, Table]]) -> None:
+        """Load tables after those that they refer to: an archive of a whole database does not, its keys come last.
+
+        A tar archive cannot be read in another order.
+
+        :arg references: pairs of a table and one that its foreign keys point to
+        """
+        rows = self.of("TABLE DATA")
+        data = dict(zip(self.names(rows), rows))
+        if self.kind == "tar" or len(data) != len(rows):
+            return
+        needs: dict[Table, list[Table]] = {}
+        for table, other in references:
+            if table in data and other in data and table != other:
+                needs.setdefault(table, []).append(other)
+        done: dict[Table, Entry] = {}
+        for start in data:
+            # Depth first, without recursion; in a circle the first one found goes first.
+            path, entered = [start], {start}
+            while path:
+                waiting = [other for other in needs.get(path[-1], ()) if other not in done and other not in entered]
+                if waiting:
+                    path.append(waiting[0])
+                    entered.add(waiting[0])
+                else:
+                    done.setdefault(path[-1], data[path.pop()])
+        if list(done.values()) != rows:
+            ordered = iter(done.values())
+            self.entries = [next(ordered) if entry.kind == "TABLE DATA" else entry for entry in self.entries]
+            self._whole = False
+
+    def large_objects(self) -> list[str]:
+        """The numbers of the large objects."""
+        entries = self.of("BLOB", "BLOB METADATA")
+        return re.findall(r"lo_create\('(\d+)'\)", self.sql(entries)) if entries else []
+
+    def sequence_values(self, entries: Sequence[Entry]) -> list[tuple[str, int, bool]]:
+        """Name as for ``regclass``, ``last_value`` and ``is_called`` of the sequences whose values are in some entries."""
+        found = _SETVAL.findall(self.sql(entries)) if entries else []
+        return [(name.replace("''", "'"), int(value), called == "true") for name, value, called in found]
+
+    def database_properties(self) -> tuple[str, list[str]]:
+        """The source database's name, as quoted in SQL, and its settings, comment and rights, as statements for that name."""
+        text = self._run("--create", "--list").decode(self._codec, "surrogateescape")
+        found = [Entry(int(line[1]), line[2], line[3]) for line in map(_LINE.fullmatch, text.splitlines()) if line]
+        entries = [entry for entry in found if _OF_DATABASE.match(f"{entry.kind} {entry.text}") and _is_of_database(entry)]
+        if not entries:
+            return "", []
+        sql = self.sql(entries, -1, "--create")
+        name = re.search(rf"^(?:ALTER|COMMENT ON|GRANT .+ ON|REVOKE .+ ON|ALTER ROLE .+ IN) DATABASE {_IDENTIFIER}", sql, re.MULTILINE)
+        begin = re.compile(r"(?:ALTER DATABASE|ALTER ROLE|COMMENT ON DATABASE|GRANT|REVOKE|SECURITY LABEL) .*?;$", re.MULTILINE | re.DOTALL)
+        return (name[1] if name else ""), [found for found in begin.findall(sql) if " OWNER TO " not in found]
+
+
+def _is_of_database(entry: Entry) -> bool:
+    return entry.kind == "DATABASE PROPERTIES" or entry.text.startswith("- DATABASE ")
+
+
+def switches_of(data_only: bool, clean: bool, exclude: Iterable[str]) -> list[str]:
+    """The switches by which pg_restore does what was asked for."""
+    mode = ["--data-only"] if data_only else ["--clean", "--if-exists"] if clean else []
+    return mode + [_SWITCHES[kind] for kind in exclude if kind in _SWITCHES]
+
+
+def codec_of(encoding: str) -> str:
+    """Python's name for an encoding of PostgreSQL (manual, 23.3.1); UTF-8 for those it does not know."""
+    name = encoding.upper().replace("WIN", "CP", 1) if encoding.upper().startswith("WIN") else encoding
+    special = {"SQL_ASCII": "utf-8", "KOI8R": "koi8-r", "KOI8U": "koi8-u", "UHC": "cp949"}
+    try:
+        return codecs.lookup(special.get(name, name)).name
+    except LookupError:
+        return "utf-8"
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

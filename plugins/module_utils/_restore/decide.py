@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""What is left to do in a database, asked of it under the restore's lock: all, nothing, or what is in the way."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.pgops.sequences.plugins.module_utils._connect import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._restore import notes
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import RELATIONS
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import (
+    Options,
+    RestoreError,
+    counted,
+    named,
+)
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.stream import LOCK
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import Archive
+
+    Query = t.Callable[..., list[Row]]
+    Table = tuple[str, str]
+
+_TABLES_HERE = """
+SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'p' AS partitioned
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'g')
+"""
+
+_REFERENCES = """
+SELECT n.nspname::text AS schema, c.relname::text AS name, m.nspname::text AS other_schema, o.relname::text AS other_name
+FROM pg_constraint x
+JOIN pg_class c ON c.oid = x.conrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class o ON o.oid = x.confrelid
+JOIN pg_namespace m ON m.oid = o.relnamespace
+WHERE x.contype = 'f'
+"""
+
+_HOLDER = f"""
+SELECT a.pid, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI') AS since
+FROM pg_locks l
+JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32) | l.objid::bigint = {LOCK}
+"""
+
+
+
+def refuse_second(query: Query, database: str) -> t.NoReturn:
+    """Another restore holds the lock.
+
+    :raises RestoreError: always; it says which one
+    """
+    holder = query(_HOLDER)
+    who = f" since {holder[0]['since']} (server process {holder[0]['pid']})" if holder else ""
+    raise RestoreError(
+        f'another restore into database "{database}" is running{who}. Nothing was changed.'
+        " Wait for its end and run this again: it will see whether anything is left to do"
+        + (f". To end it: SELECT pg_terminate_backend({holder[0]['pid']});" if holder else "")
+    )
+
+
+def can_note(query: Query) -> bool:
+    """Whether a note can be made inside a transaction: that takes PL/pgSQL."""
+    rows = query("SELECT has_language_privilege(oid, 'USAGE') AS may FROM pg_language WHERE lanname = 'plpgsql'")
+    return bool(rows and rows[0]["may"])
+
+
+def still_there(query: Query, fingerprint: str, options: Options, what: str, plain: bool) -> str:
+    """Whether what the dump brings is there already, and nothing is to be done.
+
+    :arg fingerprint: of the dump and of what is wanted of it
+    :arg what: the dump and the database, in words
+    :arg plain: whether it is SQL for psql, rather than an archive
+    :returns: why nothing is to be done, as sentences; empty where it is to be restored
+    :raises RestoreError: only a part of it is there
+    """
+    left = notes.left_of(query, fingerprint)
+    if options.force or not left.any:
+        return ""
+    if left.begun:
+        if options.clean:
+            return ""
+        raise RestoreError(
+            f"an earlier restore of {what} with several jobs did not end, and the database may hold part of it. Nothing was changed now."
+            " Restore it with clean: true, which replaces what is there, or drop the database and use create: true; force: true restores"
+            " over what is there"
+        )
+    replace = "drop the database, or restore with force: true a dump made by pg_dump --clean --if-exists"
+    replace = replace if plain else "clean: true and force: true replace it"
+    if not left.emptied and not left.gone:
+        return (
+            f"Not restored, because {what} was done before, and what it brought is still there ({counted(len(left.whole), 'table')};"
+            f" those that it filled hold rows). To have it restored again: {replace}."
+        )
+    if options.clean or (options.data_only and not left.whole and not left.gone):
+        return ""
+    told = [f"{named(left.emptied)} now hold no rows"] if left.emptied else []
+    told += [f"{left.gone} are gone"] if left.gone else []
+    total = counted(len(left.whole) + len(left.emptied) + left.gone, "table")
+    again = replace if plain else "clean: true replaces what is left"
+    raise RestoreError(
+        f"not restored, because {what} was done before, and part of it is still there: of the {total} that it brought"
+        f" {' and '.join(told)}. Nothing was changed. To have it restored again: {again}"
+    )
+
+
+def compare(query: Query, archive: Archive, options: Options) -> list[str]:
+    """Compare an archive with the database, and fit it to that.
+
+    :returns: what has to be emptied first, as statements
+    :raises RestoreError: what it creates is there already
+    """
+    here = {(row["schema"], row["name"]): row["partitioned"] for row in query(_TABLES_HERE)}
+    if options.data_only:
+        rows = query(_REFERENCES)
+        archive.order(((row["schema"], row["name"]), (row["other_schema"], row["other_name"])) for row in rows)
+        return _emptying(archive, here) if options.clean else []
+    if options.clean or {"--clean", "-c"} & set(options.options):
+        return []
+    makes = archive.names(archive.of(*RELATIONS))
+    there = sorted(set(makes) & set(here))
+    if there:
+        raise RestoreError(
+            f'database "{options.database}" already has {len(there)} of the {len(makes)} tables, views and sequences that the dump'
+            f" {archive.path} creates: {named(there)}. Nothing was changed. Restore into an empty database, or set clean: true to have"
+            " them replaced, or data_only: true to load rows into them"
+        )
+    _leave_out_schemas(query, archive)
+    return []
+
+
+def _emptying(archive: Archive, here: dict[Table, bool]) -> list[str]:
+    entries = archive.of("TABLE DATA")
+    # pg_dump --load-via-partition-root: rows go elsewhere than the entry says.
+    loads = [name if name in here else archive.sql_name(entry) for entry, name in zip(entries, archive.names(entries))]
+    # ONLY: children by inheritance may not be among what is loaded.
+    names = [("" if here.get(table) else "ONLY ") + sql_names([table]) for table in dict.fromkeys(loads)]
+    statements = [f"TRUNCATE {', '.join(names)}"] if names else []
+    numbers = archive.large_objects()
+    if numbers:
+        found = f"FROM pg_catalog.pg_largeobject_metadata WHERE oid IN ({', '.join(numbers)})"
+        statements.append(f"SELECT pg_catalog.lo_unlink(oid) {found}")
+    return statements
+
+
+def _leave_out_schemas(query: Query, archive: Archive) -> None:
+    """Leave out the making of schemas that are there, as public always is, and keep what else is said of them."""
+    schemas = {row["name"] for row in query("SELECT nspname::text AS name FROM pg_namespace")}
+    entries = [entry for entry in archive.of("SCHEMA") if entry.text.split(" ")[1] in schemas]
+    made = {entry.number for entry in entries if re.search(r"^CREATE SCHEMA ", archive.sql([entry]), re.MULTILINE)}
+    archive.keep(lambda entry: entry.number not in made)
+
+
+def sql_names(tables: Sequence[Table]) -> str:
+    """Tables as SQL names them, separated by commas."""
+    return ", ".join(f"{quote_identifier(schema)}.{quote_identifier(name)}" for schema, name in tables)

@@ -1,0 +1,340 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parts of the restore that need no server: what goes to psql, the archive's list, advice, versions, progress."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pgops.sequences.plugins.module_utils._restore import advice, archive, programs, progress
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump import fingerprint, identify, line_of
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Filter, Headings
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.sequences import State
+
+HEAD = b"""--
+-- PostgreSQL database dump
+--
+
+\\restrict abc
+
+-- Dumped from database version 15.8 (Debian 15.8-1)
+-- Dumped by pg_dump version 18.4
+
+SET statement_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET transaction_timeout = 0;
+SET client_encoding = 'LATIN1';
+
+SET default_table_access_method = heap;
+
+"""
+ROWS = b"""--
+-- Name: orders; Type: TABLE; Schema: public; Owner: shop
+--
+
+CREATE TABLE public.orders (id integer, note text);
+
+--
+-- Data for Name: orders; Type: TABLE DATA; Schema: public; Owner: shop
+--
+
+COPY public.orders (id, note) FROM stdin;
+1\t\\\\unrestrict `touch x`
+\\.
+
+"""
+LARGE_OBJECTS = b"""BEGIN;
+
+SELECT pg_catalog.lo_open('4711', 131072);
+SELECT pg_catalog.lowrite(0, '\\\\x61');
+SELECT pg_catalog.lo_close(0);
+
+COMMIT;
+
+"""
+END = b"""--
+-- PostgreSQL database dump complete
+--
+
+\\unrestrict abc
+
+"""
+WHOLE = HEAD + ROWS + LARGE_OBJECTS + END
+
+
+def _through(text: bytes, size: int = 1 << 20, server: int = 180000, archived: bool = False, leaky: bool = True) -> bytes:
+    passed = Filter(server, archived, leaky)
+    parts = [passed.feed(text[start : start + size]) for start in range(0, len(text), size)]
+    return b"".join([*parts, passed.finish()])
+
+
+def _changed(before: bytes, after: bytes) -> list[tuple[bytes, bytes]]:
+    old, new = before.split(b"\n"), after.split(b"\n")
+    assert len(old) == len(new), "psql's line numbers are the dump's"
+    return [pair for pair in zip(old, new) if pair[0] != pair[1]]
+
+
+TAKEN = [(b"\\restrict abc", b""), (b"BEGIN;", b""), (b"COMMIT;", b""), (b"\\unrestrict abc", b"RESET search_path;")]
+NEWER = [(b"SET transaction_timeout = 0;", b"")]
+METHOD = [(b"SET default_table_access_method = heap;", b"")]
+
+
+@pytest.mark.parametrize(
+    ("server", "taken"),
+    [(180000, TAKEN), (160000, TAKEN[:1] + NEWER + TAKEN[1:]), (110000, TAKEN[:1] + NEWER + METHOD + TAKEN[1:])],
+)
+@pytest.mark.parametrize("size", [1 << 20, 16384])
+def test_what_is_taken_out_of_a_dump(server: int, taken: list[tuple[bytes, bytes]], size: int) -> None:
+    assert _changed(WHOLE, _through(WHOLE, size, server)) == taken
+
+
+@pytest.mark.parametrize("size", [7, 64, 100, 1000])
+def test_large_objects_wherever_blocks_end(size: int) -> None:
+    text = ROWS + LARGE_OBJECTS * 3
+    assert _changed(text, _through(text, size)) == [(b"BEGIN;", b""), (b"COMMIT;", b"")] * 3
+
+
+def test_what_only_looks_like_it_stays() -> None:
+    text = b"INSERT INTO t VALUES ('\n\\unrestrict other\nBEGIN;\nCOMMIT;\nSET transaction_timeout = 0;\n');\n"
+    assert _through(text, server=100000) == text
+
+
+def test_pieces_one_after_the_other_and_what_is_appended() -> None:
+    second = WHOLE.replace(b"abc", b"xyz")
+    text = WHOLE + second + b"GRANT SELECT ON orders TO PUBLIC;\n"
+    changed = _changed(text, _through(text))
+    assert [old for old, _new in changed if b"restrict" in old] == [
+        b"\\restrict abc",
+        b"\\unrestrict abc",
+        b"\\restrict xyz",
+        b"\\unrestrict xyz",
+    ]
+
+
+def test_a_dump_without_its_end_is_cut_off() -> None:
+    with pytest.raises(RestoreError, match="cut off"):
+        _through(HEAD + ROWS)
+    assert _through(HEAD.replace(b"\\restrict abc", b"") + ROWS)
+
+
+def test_the_transaction_of_pg_restore() -> None:
+    text = HEAD.replace(b"18.4\n", b"18.4\n\nBEGIN;\n", 1) + ROWS + b"COMMIT;\n\n" + END
+    for size in (1 << 20, 16384):
+        taken = [old for old, _new in _changed(text, _through(text, size, archived=True))]
+        assert taken == [b"\\restrict abc", b"BEGIN;", b"COMMIT;", b"\\unrestrict abc"]
+    body = ROWS.replace(b"\\\\unrestrict `touch x`", b"COMMIT;")
+    inner = text.replace(ROWS, body + b"COMMIT;\n" + body)
+    assert b"COMMIT;\n" in _through(inner, archived=True), "only the last one is pg_restore's"
+
+
+@pytest.mark.parametrize("line", [b"\\unrestrict `touch x`", b"SELECT 1; \\unrestrict :x", b"\\unrestrict abc def"])
+def test_a_psql_that_would_run_it_is_not_given_it(line: bytes) -> None:
+    text = WHOLE.replace(b"\\.\n", b"\\.\n" + line + b"\n")
+    with pytest.raises(RestoreError, match="unrestrict"):
+        _through(text)
+    assert line in _through(text, leaky=False)
+
+
+def test_no_nul_bytes_and_no_mark_of_windows() -> None:
+    with pytest.raises(RestoreError, match="NUL"):
+        _through(b"SELECT '\0';\n")
+    assert _through(b"\xef\xbb\xbfSELECT 1;\n") == b"SELECT 1;\n"
+
+
+def test_rows_longer_than_memory_should_hold() -> None:
+    text = b"COPY t FROM stdin;\n" + b"x" * (9 << 20) + b"\n\\.\n"
+    assert _through(text) == text
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_headings_say_where_an_error_is(parts: int) -> None:
+    text = ROWS * parts
+    headings = Headings()
+    for start in range(parts):
+        headings.feed(text[start * len(ROWS) : (start + 1) * len(ROWS)])
+    lines = ROWS.count(b"\n")
+    for number, (line, kind) in enumerate([(2, "TABLE"), (8, "TABLE DATA")] * parts):
+        heading = headings.before(number // 2 * lines + line)
+        assert heading is not None and (heading.kind, heading.words) == (kind, f"{kind} public.orders")
+    assert headings.before(1) is None and headings.data == parts and headings.line == lines * parts + 1
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "text"),
+    [
+        ("220; 1259 16518 TABLE public items postgres", "TABLE", "public items postgres"),
+        ("2568; 0 16518 TABLE DATA public my items postgres", "TABLE DATA", "public my items postgres"),
+        ("2575; 0 0 SEQUENCE OWNED BY public items_id_seq x", "SEQUENCE OWNED BY", "public items_id_seq x"),
+        ("6; 2615 16385 SCHEMA - app postgres", "SCHEMA", "- app postgres"),
+        ("9; 0 0 MATERIALIZED VIEW DATA public v postgres", "MATERIALIZED VIEW DATA", "public v postgres"),
+        ("9; 0 0 PUBLICATION TABLES IN SCHEMA p public x", "PUBLICATION TABLES IN SCHEMA", "p public x"),
+        ("9; 0 0 EXTENDED STATISTICS DATA public s x", "EXTENDED STATISTICS DATA", "public s x"),
+    ],
+)
+def test_lines_of_the_list(line: str, kind: str, text: str) -> None:
+    found = archive._LINE.fullmatch(line)
+    assert found is not None and (found[2], found[3]) == (kind, text)
+
+
+def test_every_excludable_kind_has_a_way() -> None:
+    from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import EXCLUDABLE
+
+    assert set(archive._SWITCHES) | set(archive._LINES) == set(EXCLUDABLE)
+    assert not set(archive._SWITCHES) & set(archive._LINES)
+
+
+class _Listed(archive.Archive):
+    """An archive with a list of its own."""
+
+    def __init__(self, tables: Sequence[tuple[str, str]]) -> None:
+        super().__init__("shop.dump", "custom", "", {}, "")
+        kinds = ("TABLE", "TABLE DATA", "INDEX", "SEQUENCE SET")
+        pairs = [(kind, table) for table in tables for kind in kinds]
+        self.entries = [archive.Entry(number, kind, "") for number, (kind, _table) in enumerate(pairs)]
+        self._names = {number: table for number, (_kind, table) in enumerate(pairs)}
+
+
+TABLES = [("public", "orders"), ("public", "Order lines"), ("old", "orders"), ("public", "a*b")]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (["orders"], ["public.orders", "old.orders"]),
+        (["old.orders"], ["old.orders"]),
+        (["public.*"], ["public.orders", "public.Order lines", "public.a*b"]),
+        (["*", "!old.*"], ["public.orders", "public.Order lines", "public.a*b"]),
+        (["!public.*"], ["old.orders"]),
+        (["Order lines"], ["public.Order lines"]),
+        (["[oO]rder*", "!orders"], ["public.Order lines"]),
+        (["a*b"], ["public.a*b"]),
+    ],
+)
+def test_tables_are_chosen_as_written(patterns: list[str], names: list[str]) -> None:
+    listed = _Listed(TABLES)
+    listed.select(patterns, True)
+    assert [".".join(name) for name in listed.names(listed.entries)] == names
+    assert {entry.kind for entry in listed.entries} == {"TABLE DATA"}
+    listed = _Listed(TABLES)
+    listed.select(patterns, False)
+    assert {entry.kind for entry in listed.entries} == {"TABLE", "TABLE DATA", "SEQUENCE SET"}
+
+
+@pytest.mark.parametrize("patterns", [["order lines"], ["orders", "missing"], ["x*"], ["*", "!*"]])
+def test_patterns_that_match_nothing(patterns: list[str]) -> None:
+    with pytest.raises(RestoreError, match="tables: "):
+        _Listed(TABLES).select(patterns, True)
+
+
+def test_rows_are_loaded_after_what_they_refer_to() -> None:
+    one, two, three = [("public", name) for name in "abc"]
+    for kind, expected in (("custom", [two, three, one]), ("tar", [one, two, three])):
+        listed = _Listed([one, two, three])
+        listed.kind = kind
+        listed.keep(lambda entry: entry.kind == "TABLE DATA")
+        listed.order([(one, three), (three, two), (two, two), (one, ("public", "elsewhere"))])
+        assert listed.names(listed.entries) == expected
+
+
+def test_advice_can_be_said_for_every_error() -> None:
+    failure = advice.Failure("", 'a "name"', "TABLE DATA", "public", "SET x = 1;")
+    for states, _message, kind, archived, plain in advice._ADVICE:
+        for words in (archived, plain):
+            said = words.format_map(advice._values(failure, advice.Place(True, "/x y", 'r"ole', "shop")))
+            assert "{" not in said.replace("{/^(DROP", "").replace("{options: '-c", "")
+            assert "superuser TO" not in said and "SUPERUSER" not in said, "never a superuser's rights"
+        assert archived or plain, (states, kind)
+    unknown = advice.advice(advice.Failure("XX000", "odd"), advice.Place(True, "/x", "r", "d"))
+    assert unknown == "Correct that, then run this again"
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "leaks"),
+    [
+        ("psql (PostgreSQL) 18.4", (18, 4), True),
+        ("psql (PostgreSQL) 18.6", (18, 6), False),
+        ("psql (PostgreSQL) 18beta1", (18, 0), True),
+        ("pg_restore (PostgreSQL) 17.5 (Debian 17.5-1)", (17, 5), True),
+        ("psql (PostgreSQL) 17.11", (17, 11), False),
+        ("psql (PostgreSQL) 13.23", (13, 23), True),
+        ("psql (PostgreSQL) 19.0", (19, 0), False),
+        ("16.4", (16, 4), True),
+        ("", (0, 0), True),
+    ],
+)
+def test_versions(text: str, version: tuple[int, int], leaks: bool) -> None:
+    assert programs.version_of(text) == version
+    assert programs.leaks(version) is leaks
+
+
+@pytest.mark.parametrize(
+    ("encoding", "codec"),
+    [("UTF8", "utf-8"), ("LATIN1", "iso8859-1"), ("LATIN9", "iso8859-15"), ("WIN1252", "cp1252"), ("EUC_JP", "euc_jp")]
+    + [("ISO_8859_5", "iso8859-5"), ("KOI8R", "koi8-r"), ("SQL_ASCII", "utf-8"), ("MULE_INTERNAL", "utf-8")],
+)
+def test_encodings(encoding: str, codec: str) -> None:
+    assert archive.codec_of(encoding) == codec
+
+
+@pytest.mark.parametrize(
+    ("increment", "one", "other", "behind"),
+    [
+        (1, (5, True), (6, False), False),
+        (1, (5, True), (6, True), True),
+        (-1, (-5, True), (-6, True), True),
+        (-1, (-6, True), (-5, True), False),
+        (10, (1, False), (1, True), True),
+    ],
+)
+def test_which_sequence_is_behind(increment: int, one: tuple[int, bool], other: tuple[int, bool], behind: bool) -> None:
+    assert State("s", increment, *one).behind(State("s", increment, *other)) is behind
+
+
+def test_a_dump_is_known_by_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "100% odd 'name"
+    path.write_bytes(WHOLE)
+    dump = identify(str(path))
+    assert (dump.kind, dump.version("by pg_dump"), dump.version("from database")) == ("plain", "18.4", "15.8")
+    assert line_of(dump, 5) == "\\restrict abc" and line_of(dump, 10000) == ""
+    one = fingerprint(dump, "whole")
+    assert one == fingerprint(dump, "whole") != fingerprint(dump, "rows")
+    path.write_bytes(WHOLE.replace(b"\n1\t", b"\n2\t"))
+    assert fingerprint(identify(str(path)), "whole") != one
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_a_dump_that_this_user_may_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(WHOLE)
+    path.chmod(0o600)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.setgroups([])
+        os.setuid(65534)
+        try:
+            identify(str(path))
+        except RestoreError as error:
+            os.write(writing, str(error).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    assert "cannot be read by the user" in os.read(reading, 10000).decode()
+
+
+def test_progress_in_words() -> None:
+    assert [progress.elapsed(seconds) for seconds in (5.9, 90, 3720)] == ["5s", "1m30s", "1h02m"]
+    sizes = [progress.size(count) for count in (7, 4_400, 5_600_000, 3_400_000_000)]
+    assert sizes == ["7 bytes", "4 kB", "5.6 MB", "3.4 GB"]
+    assert progress.activity('-- x\nCOPY public."a b" (id, "of (it") FROM stdin;') == 'copying public."a b"'
+    index = "CREATE UNIQUE INDEX i ON ONLY public.t USING btree (id);"
+    assert progress.activity(index) == "creating index i on public.t"
+    constraint = "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT t_pkey PRIMARY KEY (id);"
+    assert progress.activity(constraint) == "adding constraint t_pkey to public.t"
+    assert progress.activity("INSERT INTO users VALUES ('a secret')") == ""
