@@ -10,11 +10,14 @@ module: pg_sequence_restore
 short_description: Restore a PostgreSQL dump, whole or not at all, and only once
 version_added: 0.1.0
 description:
-  - Restores a dump with C(pg_restore) and C(psql), after checking that it can work. It says what is wrong before anything is
-    touched, and while it runs it shows how far it is, at the latest every 30 seconds.
+  - Restores a dump with C(pg_restore) and C(psql). While it runs it shows how far it is, at the latest every 30 seconds.
   - With O(jobs=1) everything happens in one transaction. A restore that fails, or is cut off in any way, leaves the database as it was.
-  - The database keeps a note of what was restored into it. The same dump is not restored a second time.
-  - Sequences often stand behind the restored ids afterwards. M(pgops.sequences.pg_sequence_fix) repairs them.
+  - What became of it is not concluded from an exit code. Another session asks the server afterwards whether the transaction was
+    committed, and the result says what is known.
+  - Nothing but the target is touched. Commands of C(psql) in a plain dump, such as C(\\connect), are not run unless O(psql_commands=true).
+  - A dump that was restored before is not restored a second time while what it brought is still there.
+  - Sequences that are in the database already are never left further back than they were. M(pgops.sequences.pg_sequence_fix) repairs
+    those that stand behind the restored ids.
 author:
   - pgops contributors (@pgops)
 extends_documentation_fragment:
@@ -33,9 +36,9 @@ attributes:
   idempotent:
     support: partial
     details:
-      - A dump is restored once into a database, unless O(force=true). With O(command) every run changes.
-      - The note is a setting of the database, which only a superuser can write, or, for the database's owner, a line in the
-        comment on the database. A role that is neither can leave none, and is told so.
+      - A dump is restored once into a database, while what it brought is there, unless O(force=true). With O(command) every run changes.
+      - Tables that were filled carry a note, a comment on their row type, which no dump takes along. A role that owns none of the
+        tables can leave none, and is told so.
 options:
   database:
     description:
@@ -65,7 +68,8 @@ options:
     elements: str
   data_only:
     description:
-      - Load rows, sequence values, and large objects of an archive into tables that exist.
+      - Load rows and large objects of an archive into tables that exist.
+      - Sequences are moved to where the dump has them, unless they are there or further already; none is moved backward.
       - Tables are loaded after those that their foreign keys refer to, where that is possible.
     type: bool
     default: false
@@ -76,17 +80,61 @@ options:
         numbers are removed.
     type: bool
     default: false
-  create:
+  exclude:
     description:
-      - Create the database from C(template0) if it does not exist. If its restore fails, it is dropped again.
+      - Kinds of objects of an archive that are left out.
+      - A plain dump cannot be taken apart; take it again with the C(pg_dump) option of that name, or as an archive.
+    type: list
+    elements: str
+    choices:
+      - comments
+      - event_triggers
+      - extensions
+      - materialized_view_data
+      - owners
+      - policies
+      - privileges
+      - publications
+      - security_labels
+      - subscriptions
+      - tablespaces
+  psql_commands:
+    description:
+      - Run commands of C(psql) that a plain script holds, such as C(\\i), C(\\copy) and C(\\!), relative to the script's folder, with
+        the rights of the task's operating-system user. Only for scripts that you trust.
+      - A script that connects elsewhere cannot write there, fails, and the result says where it connected to.
     type: bool
     default: false
+  create:
+    description:
+      - Create the database if it does not exist. If its restore fails, it is dropped again.
+      - It is as the server makes one by default, unless the options O(encoding), O(locale), O(template), and O(owner) say otherwise. The
+        encoding that a dump is written in does not matter.
+      - Settings, comment, and privileges of the source database itself are carried over from an archive; what fails is named in a warning.
+    type: bool
+    default: false
+  encoding:
+    description:
+      - Encoding of a database that is created, such as V(UTF8).
+    type: str
+  locale:
+    description:
+      - Locale of a database that is created, such as V(C) or V(de_AT.UTF-8).
+    type: str
+  template:
+    description:
+      - Template of a database that is created. Not given, it is C(template0), to which nothing was added.
+    type: str
+  owner:
+    description:
+      - Owner of a database that is created. Not given, it is the restoring role.
+    type: str
   jobs:
     description:
       - Number of parallel jobs, for custom and directory archives.
       - A C(pg_restore) of 17 or newer cannot use several with a server before 17; one is used, with a warning.
-      - More than one cannot be one transaction. What a failed restore leaves behind is told, and a further run does not load
-        it a second time; it asks for O(clean=true).
+      - More than one cannot be one transaction. Afterwards the server is asked whether all tables are there and which hold rows. What a
+        failed restore leaves behind is told, and a further run does not load it a second time; it asks for O(clean=true).
       - Also the number of parallel connections for O(analyze).
     type: int
     default: 1
@@ -97,7 +145,7 @@ options:
     default: true
   force:
     description:
-      - Restore the dump even if the database has a note that it was restored.
+      - Restore the dump even if what it brings is there.
     type: bool
     default: false
   options:
@@ -117,8 +165,11 @@ options:
     type: path
 notes:
   - Needs C(psql), for archives C(pg_restore), and for dumps compressed with zstd the program C(zstd) on the host that runs the task.
-  - A dump is code. It runs with the rights of the role that restores it, and a plain dump also with those of the task's
-    operating-system user. Restore only dumps from people you trust.
+  - A dump is code. It runs with the rights of the role that restores it. Restore only dumps from people you trust.
+  - Plain dumps need a C(psql) that knows C(\\restrict), 18, 17.6, 16.10, 15.14, 14.19, 13.22 or newer. With an older one archives are
+    restored by C(pg_restore) alone, and the server cannot be asked about the transaction.
+  - A script that ends transactions itself (C(COMMIT)) fails, and is rolled back.
+  - The restoring role needs the privilege TEMPORARY on the database, which everybody has unless it was revoked.
   - The restore goes on if Ansible is interrupted or loses its connection. Run the task again to see how it ended.
   - On servers before 17, the setting C(transaction_timeout), which newer programs send, is left out.
 seealso:
@@ -173,8 +224,28 @@ restored:
   description: Whether a dump was restored, or the command has run, in this run.
   type: bool
   returned: always
+outcome:
+  description:
+    - V(restored), V(unchanged) where what the dump brings is there already, V(rolled back) where the server says so, V(partly) where
+      several jobs left a part, V(foretold) in check mode, V(unknown) where the server cannot be asked or a script ended transactions
+      itself; null where nothing was begun.
+  type: str
+  returned: always
+  sample: restored
+message:
+  description: What was restored, or that and why nothing was, in sentences; empty where the task failed.
+  type: str
+  returned: always
+transaction:
+  description: Id of the transaction in which it was restored, as C(txid_status()) takes it; null where there was none, or several.
+  type: int
+  returned: always
+rows:
+  description: Number of rows that were loaded, as the server counted them; null where that is not known.
+  type: int
+  returned: always
 already_restored:
-  description: Whether the database has a note that this dump was restored into it, so that nothing was done.
+  description: Whether this dump was restored before, and what it brought is there, so that nothing was done.
   type: bool
   returned: always
 database:

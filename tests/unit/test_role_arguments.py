@@ -16,7 +16,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
     connection_arguments,
     repair_arguments,
 )
-from ansible_collections.pgops.sequences.plugins.module_utils._restore_plan import restore_arguments
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "pg_sequences"
 

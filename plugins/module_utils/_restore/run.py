@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import re
 import secrets
 import tempfile
 import typing as t
@@ -372,7 +373,7 @@ class Restore:
         found = evidence.of_transaction(self._target, options.database, said)
         self.result.outcome = found.outcome
         self.result.transaction = said.head.transaction
-        self._positions += self._set_back(before)
+        self._make_good(before)
         if found.outcome != evidence.RESTORED:
             self.result.changed = self.result.changed or found.outcome == evidence.UNKNOWN
             raise self._failure(stream, found.words)
@@ -431,7 +432,8 @@ class Restore:
                 text = line_of(dump, line) if dump.plain else ""
                 failure = failure._replace(statement=text)
                 if "backslash commands" in failure.message:
-                    failure = failure._replace(message=f"{failure.message} (there: {' '.join(text.split()[:2])})")
+                    command = re.search(r"\\\S+( \S+)?", text)
+                    failure = failure._replace(message=f"{failure.message} (there: {command[0] if command else text[:80]})")
             elif self._options.data_only and self._options.clean and not stream.headings.offset:
                 where = " while its tables were emptied"
         if said.elsewhere:
@@ -483,22 +485,26 @@ class Restore:
             f" {len(set(makes) | set(loaded))} tables and sequences are there"
         )
 
-    def _set_back(self, before: dict[int, sequences.State]) -> list[tuple[str, int, bool]]:
+    def _make_good(self, before: dict[int, sequences.State]) -> None:
+        """Sequences that a script set back are moved to where they were: no rollback does that."""
         try:
             with Session(self._target, self._options.database) as session:
-                return sequences.set_back(session.query, before)
+                positions = sequences.set_back(session.query, before)
         except (ConnectError, DatabaseError) as error:
             if before:
                 self._warn(f"whether the dump set sequences back that were there before could not be looked at: {error}")
-            return []
+            return
+        self._advance(positions, "that the dump set back could not be moved to where they were")
+
+    def _advance(self, positions: list[tuple[str, int, bool]], what: str) -> None:
+        _moved, left = sequences.advance(self._target, self._options.database, positions) if positions else ([], [])
+        if left:
+            self._warn(f"{counted(len(left), 'sequence')} {what}: {'; '.join(left[:_SHOWN])}")
 
     def _finish(self, done: str) -> None:
         """What follows a restore: sequences, the database's own settings, statistics, and the words of the result."""
         options, result = self._options, self.result
-        if self._positions:
-            moved, left = sequences.advance(self._target, options.database, self._positions)
-            if left:
-                self._warn(f"{len(left)} sequences could not be moved to where the dump has them: {'; '.join(left[:_SHOWN])}")
+        self._advance(self._positions, "could not be moved to where the dump has them")
         if result.created and self._archive is not None:
             source, statements = self._archive.database_properties()
             failed = database.carry_over(self._target, options.database, source, statements)
