@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from support.fixtures import VERSIONS
-from support.restoring import Bench, drop
+from support.restoring import Bench, drop, make_extension
 from support.run import sql
 from support.servers import Server, client_binaries
 
@@ -357,17 +357,7 @@ def test_rows_of_an_extensions_table(tmp_path: Path, kind: str) -> None:
     """As every dump with PostGIS, TimescaleDB or pg_cron has them."""
     if VERSIONS[-1] < 18:
         pytest.skip("an extension of one's own, outside the server's folders, needs extension_control_path of 18")
-    folder = tmp_path / "extension"
-    folder.mkdir()
-    (folder / "geo.control").write_text("default_version='1.0'\nrelocatable=true\n")
-    (folder / "geo--1.0.sql").write_text(
-        "CREATE TABLE spatial_ref_sys (srid integer PRIMARY KEY, srtext text);\n"
-        "INSERT INTO spatial_ref_sys VALUES (4326, 'WGS 84');\n"
-        "SELECT pg_catalog.pg_extension_config_dump('spatial_ref_sys', 'WHERE srid > 900000');\n"
-    )
-    for each in (tmp_path, *tmp_path.parents):
-        if each.stat().st_uid == 0 and each != Path("/"):
-            each.chmod(each.stat().st_mode | 0o055)
+    make_extension(tmp_path)
     with Server(VERSIONS[-1], settings={"extension_control_path": f"$system:{tmp_path}"}) as server:
         bench = Bench(server, tmp_path)
         bench.sql("postgres", "CREATE DATABASE source")

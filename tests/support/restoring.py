@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import secrets
 import shutil
 import subprocess
@@ -108,3 +109,21 @@ def empty(bench: Bench, target: str) -> str:
     """The name of an empty database."""
     bench.sql("postgres", f"CREATE DATABASE {target}")
     return target
+
+
+def make_extension(folder: Path) -> None:
+    """Make an extension ``geo`` with a table whose rows are the user's, and one ``tiny`` without, for ``extension_control_path`` of 18."""
+    place = folder / "extension"
+    place.mkdir()
+    (place / "geo.control").write_text("default_version='1.0'\nrelocatable=true\n")
+    (place / "geo--1.0.sql").write_text(
+        "CREATE TABLE spatial_ref_sys (srid integer PRIMARY KEY, srtext text);\n"
+        "INSERT INTO spatial_ref_sys VALUES (4326, 'WGS 84');\n"
+        "SELECT pg_catalog.pg_extension_config_dump('spatial_ref_sys', 'WHERE srid > 900000');\n"
+    )
+    (place / "tiny.control").write_text("default_version='1.0'\nrelocatable=true\n")
+    (place / "tiny--1.0.sql").write_text("CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';\n")
+    # A server started by root runs as another user.
+    for each in (folder, *folder.parents):
+        if each.stat().st_uid == os.geteuid() and each != Path("/"):
+            each.chmod(each.stat().st_mode | 0o055)

@@ -117,7 +117,7 @@ _ADVICE: tuple[tuple[str, str, str, str, str], ...] = (
         "42P01|42704|42703|3F000|42883",
         r"does not exist",
         "DROP",
-        "The dump drops what it creates (pg_dump --clean), and here it is not there: set clean: true, which drops only what is there",
+        "",
         "The dump drops what it creates (pg_dump --clean without --if-exists), and here that is not there. Take these lines out, for"
         " example with: sed -E '1,/^CREATE /{{/^(DROP |ALTER TABLE .* DROP )/d}}' {path}, or {dump} --clean --if-exists",
     ),
@@ -130,7 +130,7 @@ _ADVICE: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     (
         "42704|22023|42P01",
-        r'tablespace ".*" does not exist',
+        r"(?i)tablespace \".*\" does not exist",
         "",
         "Create the tablespace, or restore into the database's own: exclude: [tablespaces]",
         "Create the tablespace, or {dump} --no-tablespaces",
@@ -160,8 +160,8 @@ _ADVICE: tuple[tuple[str, str, str, str, str], ...] = (
         "42501",
         r"permission denied to create extension",
         "",
-        "As a superuser run in the database: CREATE EXTENSION {object}; {again}",
-        "As a superuser run in the database: CREATE EXTENSION {object}; {again}",
+        "In the database, as a superuser, run: CREATE EXTENSION {object}; {again}",
+        "In the database, as a superuser, run: CREATE EXTENSION {object}; {again}",
     ),
     (
         "42501",

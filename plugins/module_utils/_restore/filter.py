@@ -112,7 +112,7 @@ class Filter:
     def _cleaned(self, text: bytes) -> bytes:
         if not self._begun and text.startswith(b"\xef\xbb\xbf"):
             text = text[3:]
-        if b"\\restrict" in text or b"\\unrestrict" in text:
+        if b"restrict" in text:
             text = self._without_restrictions(text)
         if self._opens:
             # The first statement that pg_restore prints.
@@ -120,7 +120,7 @@ class Filter:
             self._opens = not found
         for line in self._settings:
             text = line.sub(b"", text)
-        if b"lo_open(" in text or b"lo_close(" in text:
+        if b"pg_catalog.lo_" in text:
             for line in _LARGE_OBJECTS:
                 text = line.sub(b"", text)
         if text:

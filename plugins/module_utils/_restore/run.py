@@ -96,7 +96,10 @@ def run_restore(module: AnsibleModule) -> None:
                     Restore(options, target, folder, progress, module.warn, result, module.check_mode).run()
                 finally:
                     result.seconds = round(progress.seconds, 1)
-    except (ConnectError, OptionError, ProgramError, RestoreError) as error:
+    except (ConnectError, OptionError, ProgramError, RestoreError) as problem:
+        error: Exception = problem
+        helps = advice(Failure("", str(error)), Place(True, "", "", "")) if "too many" in str(error) else ""
+        error = RestoreError(f"{error}. {helps}") if helps and helps not in str(error) else error
         kept = "" if result.outcome or "Nothing was changed" in str(error) else ". Nothing was changed"
         module.fail_json(msg=f"{error}{kept}", **dataclasses.asdict(result))
     except DatabaseError as error:
