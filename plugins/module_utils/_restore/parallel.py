@@ -21,17 +21,19 @@ from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
     DatabaseError,
     Session,
 )
-from ansible_collections.pgops.sequences.plugins.module_utils._restore import notes
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.advice import Failure
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError, named
+from ansible_collections.pgops.sequences.plugins.module_utils._restore import decide, notes
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.advice import Failure, advice
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError, counted, named
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import Program
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.progress import Watcher
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.stream import LOCK
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import Archive
+    from ansible_collections.pgops.sequences.plugins.module_utils._restore.job import Job
 
     Table = tuple[str, str]
 
@@ -60,25 +62,74 @@ def locked(session: Session) -> bool:
         return bool(run(f"SELECT pg_try_advisory_lock({LOCK}) AS had")[0]["had"])
 
 
-def restore(
-    arguments: Sequence[str], environment: Mapping[str, str], finished: Callable[[], None]
-) -> tuple[bool, list[str]]:
-    """Run pg_restore.
+def restore(job: Job) -> str:
+    """Let pg_restore restore by itself.
 
-    :arg arguments: the program and its arguments, with ``--verbose``
-    :arg finished: called for every table whose rows have come
-    :returns: whether it ended without an error, and what it wrote
+    :returns: what was restored, in words; empty where nothing was to be done
+    :raises RestoreError: it failed, or something is in the way
     """
+    options, archive, result = job.options, t.cast("Archive", job.archive), job.result
+    with Session(job.target, options.database) as lock:
+        if not locked(lock):
+            decide.refuse_second(lock.query, options.database)
+        if job.nothing_left(lock.query):
+            return ""
+        emptying = job.compare(lock.query)
+        loaded = archive.names(archive.of("TABLE DATA"))
+        begin(job.target, options.database, emptying, job.fingerprint, loaded if options.data_only else [])
+        result.changed, result.outcome = True, "partly"
+        done, lines = _run(job, len(loaded))
+        if not done:
+            raise _failure(job, archive, lines, loaded)
+        makes = [] if options.data_only else archive.names(archive.of("TABLE", "SEQUENCE"))
+        missing, holding, noted = check(job.target, options.database, job.fingerprint, makes, loaded)
+    if missing:
+        raise RestoreError(
+            f"pg_restore ended without an error, but {len(missing)} of the tables of {job.dump.path} are not in database"
+            f' "{options.database}": {named(missing)}. What is there stays. See the server\'s log, and restore with clean: true'
+        )
+    result.outcome, result.restored = "restored", True
+    if holding and not noted:
+        job.warn_not_noted()
+    return (
+        f"{counted(len(holding), 'table')} with rows. There is no one transaction that the server could be asked about; afterwards all"
+        f" {len(set(makes) | set(loaded))} tables and sequences are there"
+    )
 
-    def watch(line: str) -> None:
-        if re.match(r"pg_restore: finished item \d+ TABLE DATA ", line):
-            finished()
 
-    program = Program(list(arguments), environment, watch=watch)
-    try:
-        return program.finish() == 0, list(program.errors)
-    finally:
-        program.end()
+def _run(job: Job, tables: int) -> tuple[bool, list[str]]:
+    """Run pg_restore; returns whether it ended without an error, and what it wrote."""
+    how = [f"--jobs={job.jobs}", "--exit-on-error"] if job.jobs > 1 else ["--single-transaction"]
+    role = [f"--role={job.target.session_role}"] if job.target.session_role else []
+    where = f"--dbname={job.client.dsn(job.options.database)}"
+    with Watcher(job.target, job.options.database, job.client.application_name, job.progress) as watcher:
+        watcher.follow(None, tables)
+
+        def watch(line: str) -> None:
+            if re.match(r"pg_restore: finished item \d+ TABLE DATA ", line):
+                watcher.one_more()
+
+        program = Program(job.pg_restore("--verbose", "--no-password", *how, *role, where), job.client.environment, watch=watch)
+        try:
+            return program.finish() == 0, list(program.errors)
+        finally:
+            program.end()
+
+
+def _failure(job: Job, archive: Archive, lines: Sequence[str], loaded: Sequence[Table]) -> RestoreError:
+    failure, where = failure_of(lines, archive)
+    if job.jobs > 1:
+        left = (
+            f"{left_behind(job.target, job.options.database, loaded)}. Restore it with clean: true, which replaces what is there, or drop the"
+            " database and use create: true. With jobs: 1 a failed restore leaves nothing behind"
+        )
+    else:
+        job.result.outcome = "unknown"
+        left = (
+            "pg_restore was to make one transaction of it, which is rolled back where it fails; with a psql that knows \\restrict the server"
+            " could be asked whether it was"
+        )
+    return RestoreError(f"{job.what} failed{where}: {failure.message}. {left}. {advice(failure, job.place)}")
 
 
 def failure_of(lines: Sequence[str], archive: Archive) -> tuple[Failure, str]:
