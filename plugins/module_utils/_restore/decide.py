@@ -57,7 +57,6 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg
 """
 
 
-
 def refuse_second(query: Query, database: str) -> t.NoReturn:
     """Another restore holds the lock.
 
