@@ -18,7 +18,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump impo
     fingerprint,
     identify,
 )
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError, counted
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import (
     Programs,
     find_programs,
@@ -145,7 +145,11 @@ def _select(job: Job, archive: Archive) -> None:
         )
     archive.leave_out(options.exclude)
     if options.tables:
+        values = len(archive.of("SEQUENCE SET"))
         archive.select(options.tables, options.data_only)
+        left_out = values - len(archive.of("SEQUENCE SET"))
+        if left_out:
+            job.warn(f"the positions of {counted(left_out, 'sequence')} in the dump are left out with tables; a repair judges them by rows alone")
         if not options.data_only:
             job.warn(
                 "tables by name come as pg_restore --table brings them: without defaults, identities, indexes, constraints and triggers."
