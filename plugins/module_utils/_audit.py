@@ -12,19 +12,17 @@ import time
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _discover, _judge, _observe
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
-    ConnectError,
-    DatabaseError,
-    Session,
-    Sessions,
-)
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from collections.abc import Sequence as List
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Reader, Target
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
 
 T = t.TypeVar("T")
 

@@ -22,7 +22,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from collections.abc import Sequence as List
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Reader, Row, Session
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader, Session
 
 _NAMES = """
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,

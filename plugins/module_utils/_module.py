@@ -13,7 +13,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.validation import check_type_dict
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import SECRETS
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import SECRETS
 
 
 class SequenceModule(AnsibleModule):

@@ -16,7 +16,6 @@ import contextlib
 import decimal
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import DatabaseError, quote_identifier
 from ansible_collections.pgops.sequences.plugins.module_utils._discover import MOST_RELATIONS
 from ansible_collections.pgops.sequences.plugins.module_utils._model import (
     Column,
@@ -27,12 +26,16 @@ from ansible_collections.pgops.sequences.plugins.module_utils._model import (
     Trouble,
     takes_numbers,
 )
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Sequence as List
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Reader, Row, Session, Sessions
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader, Session
 
 T = t.TypeVar("T")
 

@@ -23,12 +23,12 @@ import subprocess
 import threading
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import SECRETS
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import SECRETS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
 
     Version = tuple[int, int]
 

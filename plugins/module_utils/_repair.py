@@ -27,20 +27,19 @@ import time
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _observe
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
-    DatabaseError,
-    quote_identifier,
-    quote_literal,
-)
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Reading, State, Trouble
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Sequence as List
 
     from ansible_collections.pgops.sequences.plugins.module_utils._audit import Database, Finding
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Reader, Row, Session, Sessions
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader, Session
 
 # A batch is decided on what was read at most so long ago: rows that came in meanwhile were not seen.
 _FRESH_SECONDS = 0.1

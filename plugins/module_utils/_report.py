@@ -12,9 +12,9 @@ import collections
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _judge
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import quote_identifier, quote_literal
 from ansible_collections.pgops.sequences.plugins.module_utils._model import column_limits
 from ansible_collections.pgops.sequences.plugins.module_utils._observe import sql_table
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable

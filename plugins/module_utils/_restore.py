@@ -29,17 +29,14 @@ import typing as t
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _connect, _dump
+from ansible_collections.pgops.sequences.plugins.module_utils import _dump
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import OptionError, check_values
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
-    ConnectError,
-    DatabaseError,
-    Session,
-    Target,
-    quote_identifier,
-    quote_literal,
-)
 from ansible_collections.pgops.sequences.plugins.module_utils._dump import DumpError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import DRIVER_IMPORT_ERROR, driver
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target, target_of
 from ansible_collections.pgops.sequences.plugins.module_utils._programs import (
     Client,
     Program,
@@ -66,7 +63,7 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ansible_collections.pgops.sequences.plugins.module_utils._archive import Entry
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
 
     Query = t.Callable[..., list[Row]]
 
@@ -93,9 +90,9 @@ def run_restore(module: AnsibleModule) -> None:
     try:
         options = Options.of(module.params)
         check_values(module.params)
-        if _connect.driver is None:
-            module.fail_json(msg=missing_required_lib("psycopg2"), exception=_connect.DRIVER_IMPORT_ERROR)
-        target = _connect.target_of(module.params)
+        if driver is None:
+            module.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_IMPORT_ERROR)
+        target = target_of(module.params)
         progress = Progress(
             module.params["progress_file"], functools.partial(remove_values, no_log_strings=module.no_log_values)
         )

@@ -16,7 +16,7 @@ import subprocess
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _dump
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

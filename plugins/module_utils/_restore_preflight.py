@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 from ansible_collections.pgops.sequences.plugins.module_utils._restore_plan import RELATIONS, RestoreError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
     from ansible_collections.pgops.sequences.plugins.module_utils._restore_plan import Plan, Table
 
     Query = t.Callable[..., list[Row]]

@@ -19,10 +19,10 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import quote_identifier, quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
 
 _NAME = "pgops_sequences.restored"
 _LINE = re.compile(r"\n?\[" + re.escape(_NAME) + r"=([^\]]*)\]")

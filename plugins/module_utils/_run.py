@@ -12,9 +12,12 @@ import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _audit, _connect, _report
+from ansible_collections.pgops.sequences.plugins.module_utils import _audit, _report
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import OptionError, check_values
 from ansible_collections.pgops.sequences.plugins.module_utils._discover import SelectionError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import DRIVER_IMPORT_ERROR, driver
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import target_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,12 +49,12 @@ def find_databases(module: AnsibleModule) -> list[_audit.Database]:
     """Take the options and find the databases asked for; fails for what cannot be meant, before anything is touched."""
     try:
         check_values(module.params, module.check_mode)
-        if _connect.driver is None:
-            module.fail_json(msg=missing_required_lib("psycopg2"), exception=_connect.DRIVER_IMPORT_ERROR)
-        target = _connect.target_of(module.params)
+        if driver is None:
+            module.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_IMPORT_ERROR)
+        target = target_of(module.params)
         options = _audit.Options.of(module.params)
         return _audit.enter_all(target, module.params["login_db"], module.params["databases"] or None, options)
-    except (OptionError, _connect.ConnectError, SelectionError) as error:
+    except (OptionError, ConnectError, SelectionError) as error:
         module.fail_json(msg=str(error))
         raise AssertionError("fail_json returned") from error
 
