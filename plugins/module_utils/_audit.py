@@ -11,7 +11,16 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _discover, _judge, _observe
+from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _observe
+from ansible_collections.pgops.sequences.plugins.module_utils._discover import unchanged
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import Choice, choose
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.databases import databases as databases_of
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.describe import describe
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import (
+    Selection,
+    SelectionError,
+    names_something,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
@@ -55,7 +64,7 @@ class Finding(t.NamedTuple):
 class Options(t.NamedTuple):
     """What an audit looks at, what it may cost, from when on it warns, and what it keeps."""
 
-    selection: _discover.Selection
+    selection: Selection
     limits: _observe.Limits
     thresholds: _judge.Thresholds
     lock_timeout: float
@@ -67,7 +76,7 @@ class Options(t.NamedTuple):
     def of(cls, params: Mapping[str, t.Any]) -> Options:
         """Take them from a module's parameters."""
         return cls(
-            selection=_discover.Selection.of(params),
+            selection=Selection.of(params),
             limits=_observe.Limits(params["max_scan_rows"], params["trust_index_functions"]),
             thresholds=_judge.Thresholds(params["gap_threshold"], params["near_limit_percent"]),
             lock_timeout=params["lock_timeout"],
@@ -101,7 +110,7 @@ class Database:
         self.unmatched: frozenset[tuple[str, str]] = frozenset()
         self._target = target
         self._options = options
-        self._choice: _discover.Choice | None = None
+        self._choice: Choice | None = None
 
     @property
     def session(self) -> Session:
@@ -173,7 +182,7 @@ class Database:
         try:
             self._choice = choice = self._choose()
             findings = self.findings_of(self._describe(choice, [oid for oid in choice.sequences if oid in oids]))
-        except (DatabaseError, _discover.SelectionError) as error:
+        except (DatabaseError, SelectionError) as error:
             self.error = f'database "{self.name}" could not be read again: {error}'
             return
         for oid in oids:
@@ -182,9 +191,9 @@ class Database:
         for finding in findings:
             self.keep(finding)
 
-    def _altered(self, choice: _discover.Choice, sequences: Iterable[Sequence]) -> set[int]:
+    def _altered(self, choice: Choice, sequences: Iterable[Sequence]) -> set[int]:
         known = {sequence.oid: sequence for sequence in sequences}
-        touched = _tried_twice(lambda: _discover.touched(self.sessions, choice, known.values()))
+        touched = _tried_twice(lambda: unchanged.touched(self.sessions, choice, known.values()))
         if not touched:
             return set()
         known = {oid: known[oid] for oid in touched if oid in known}
@@ -196,14 +205,14 @@ class Database:
         before = self.choice.feeds
         try:
             self._choice = self._choose()
-        except (DatabaseError, _discover.SelectionError) as error:
+        except (DatabaseError, SelectionError) as error:
             self.error = f'database "{self.name}" could not be read again: {error}'
             return set()
         return {oid for oid in oids if self._choice.feeds.get(oid) != before.get(oid)}
 
     def same(self, sequence: Sequence, reader: Reader) -> bool:
         """Whether inside an open transaction a sequence is still what was discovered, with the same columns."""
-        return _discover.rediscover(reader, self._options.selection, sequence.oid) == sequence
+        return unchanged.rediscover(reader, self._options.selection, sequence.oid) == sequence
 
     def finding(self, observation: Observation) -> Finding:
         """Judge an observation of one of this database's sequences."""
@@ -214,14 +223,14 @@ class Database:
         if hasattr(self, "sessions"):
             self.sessions.close()
 
-    def _choose(self) -> _discover.Choice:
-        return _tried_twice(lambda: _discover.choose(self.session, self._options.selection))
+    def _choose(self) -> Choice:
+        return _tried_twice(lambda: choose(self.session, self._options.selection))
 
-    def _describe(self, choice: _discover.Choice, oids: List[int]) -> list[Sequence]:
-        return _tried_twice(lambda: _discover.describe(self.sessions, self._options.selection, choice, oids))
+    def _describe(self, choice: Choice, oids: List[int]) -> list[Sequence]:
+        return _tried_twice(lambda: describe(self.sessions, self._options.selection, choice, oids))
 
     @property
-    def choice(self) -> _discover.Choice:
+    def choice(self) -> Choice:
         """What it holds of the selection, once it was entered."""
         if self._choice is None:
             raise AssertionError(f"{self.name} was not entered")
@@ -274,14 +283,14 @@ def enter_all(target: Target, login_database: str, patterns: list[str] | None, o
     names = [login_database]
     if patterns is not None:
         try:
-            names = _discover.databases(session, patterns)
+            names = databases_of(session, patterns)
         except DatabaseError as error:
             session.close()
             raise ConnectError(f"cannot list the databases at {target.address}: {error}") from error
     found = [Database(name, target, options) for name in names]
     if login_database not in names:
         session.close()
-    named = _discover.names_something(options.selection)
+    named = names_something(options.selection)
     for database in found:
         if database.name == login_database:
             database.enter(session)
@@ -303,7 +312,7 @@ def _refuse_unmatched(found: list[Database]) -> None:
     if nowhere:
         where = ", ".join(f'"{database.name}"' for database in found[:5]) + (", ..." if len(found) > 5 else "")
         names = "; ".join(f'{option}: "{name}"' for option, name in sorted(nowhere))
-        raise _discover.SelectionError(
+        raise SelectionError(
             f"{names} matches nothing in {where}; names are case-sensitive, and a glob may match nothing."
             " Nothing was changed"
         )

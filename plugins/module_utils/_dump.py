@@ -37,7 +37,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._archive import (
     codec_of,
     read_archive,
 )
-from ansible_collections.pgops.sequences.plugins.module_utils._discover import literals, matches, selected
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import literals, matches, selected
 
 _BLOCK = 1 << 20
 _HEAD = 1 << 16

@@ -16,7 +16,6 @@ import contextlib
 import decimal
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._discover import MOST_RELATIONS
 from ansible_collections.pgops.sequences.plugins.module_utils._model import (
     Column,
     Observation,
@@ -28,6 +27,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._model import (
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.settings import MOST_RELATIONS
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -14,7 +14,7 @@ from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _audit, _report
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import OptionError, check_values
-from ansible_collections.pgops.sequences.plugins.module_utils._discover import SelectionError
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import SelectionError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import DRIVER_IMPORT_ERROR, driver
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import target_of

@@ -74,7 +74,9 @@ def community_tree() -> Path:
             subprocess.run([*command, "--dest", scratch, _ANSIBLE], check=True)
             (wheel,) = Path(scratch).glob("*.whl")
             with zipfile.ZipFile(wheel) as archive:
-                wanted = [name for name in archive.namelist() if name.startswith("ansible_collections/community/general/")]
+                wanted = [
+                    name for name in archive.namelist() if name.startswith("ansible_collections/community/general/")
+                ]
                 archive.extractall(tree, wanted)
         done.touch()
     return tree

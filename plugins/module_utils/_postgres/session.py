@@ -268,7 +268,9 @@ class Session:
                 self._lost = str(error)
         raise DatabaseError(self._lost, None, True)
 
-    def _settings(self, lock_timeout: float | None, more: Mapping[str, str] | None, timeout: float | None = None) -> str:
+    def _settings(
+        self, lock_timeout: float | None, more: Mapping[str, str] | None, timeout: float | None = None
+    ) -> str:
         lock_timeout, timeout = lock_timeout or self.lock_timeout, timeout or self.statement_timeout
         return local_settings(self._server, self.target.session_role, lock_timeout, timeout, more)
 

@@ -22,6 +22,12 @@ if t.TYPE_CHECKING:
 # As BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET TRANSACTION, without BEGIN, would set it for the session.
 READ_ONLY = "SET LOCAL transaction_isolation = 'read committed';\nSET LOCAL transaction_read_only = on;\n"
 
+# Every name is found by an index, whatever the statistics of the catalogs say: after a restore they say nothing.
+LOOK_UP = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off"}
+
+MOST_RELATIONS = 200
+"""How many relations one transaction may lock: the lock table is shared by the whole server (docs/measured.md, D)."""
+
 _ALWAYS = {
     "search_path": "pg_catalog",
     "row_security": "off",

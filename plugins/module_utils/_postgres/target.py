@@ -66,5 +66,3 @@ def target_of(params: Mapping[str, t.Any]) -> Target:
     found.update({key: value for key, value in (params.get("connect_params") or {}).items() if value is not None})
     found.pop("dbname", None)
     return Target(found, params.get("session_role") or None)
-
-
