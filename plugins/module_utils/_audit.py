@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _observe
 from ansible_collections.pgops.sequences.plugins.module_utils._discover import unchanged
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import Choice, choose
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.databases import databases as databases_of
@@ -21,6 +20,10 @@ from ansible_collections.pgops.sequences.plugins.module_utils._discover.selectio
     SelectionError,
     names_something,
 )
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import Thresholds, Verdict, judge
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import QUIET
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.observe import observe
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.obstacles import Limits
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
@@ -48,7 +51,7 @@ class Finding(t.NamedTuple):
 
     database: str
     observation: Observation
-    verdict: _judge.Verdict
+    verdict: Verdict
 
     @property
     def sequence(self) -> Sequence:
@@ -65,8 +68,8 @@ class Options(t.NamedTuple):
     """What an audit looks at, what it may cost, from when on it warns, and what it keeps."""
 
     selection: Selection
-    limits: _observe.Limits
-    thresholds: _judge.Thresholds
+    limits: Limits
+    thresholds: Thresholds
     lock_timeout: float
     statement_timeout: float
     jobs: int
@@ -77,8 +80,8 @@ class Options(t.NamedTuple):
         """Take them from a module's parameters."""
         return cls(
             selection=Selection.of(params),
-            limits=_observe.Limits(params["max_scan_rows"], params["trust_index_functions"]),
-            thresholds=_judge.Thresholds(params["gap_threshold"], params["near_limit_percent"]),
+            limits=Limits(params["max_scan_rows"], params["trust_index_functions"]),
+            thresholds=Thresholds(params["gap_threshold"], params["near_limit_percent"]),
             lock_timeout=params["lock_timeout"],
             statement_timeout=params["statement_timeout"],
             jobs=params["jobs"],
@@ -216,7 +219,7 @@ class Database:
 
     def finding(self, observation: Observation) -> Finding:
         """Judge an observation of one of this database's sequences."""
-        return Finding(self.name, observation, _judge.judge(observation, self._options.thresholds))
+        return Finding(self.name, observation, judge(observation, self._options.thresholds))
 
     def leave(self) -> None:
         """End its sessions; they come back by themselves when needed again."""
@@ -238,7 +241,7 @@ class Database:
 
     def findings_of(self, sequences: List[Sequence]) -> list[Finding]:
         """Observe and judge sequences as they are known; does not change :attr:`findings`."""
-        return [self.finding(seen) for seen in _observe.observe(self.sessions, sequences, self._options.limits)]
+        return [self.finding(seen) for seen in observe(self.sessions, sequences, self._options.limits)]
 
     def keep(self, finding: Finding) -> None:
         """Take a finding for what stands now."""
@@ -249,7 +252,7 @@ class Database:
 
     def _store(self, finding: Finding, keep: bool) -> None:
         status = finding.verdict.status
-        if keep or self._options.show_all or status not in _judge.QUIET:
+        if keep or self._options.show_all or status not in QUIET:
             self.findings[finding.sequence.oid] = finding
         else:
             self.quiet[finding.sequence.oid] = status

@@ -15,6 +15,8 @@ import functools
 import re
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+
 
 class Reach(t.NamedTuple):
     """Values a sequence can hand out and every one of its columns can store; empty where ``lowest > highest``."""
@@ -75,6 +77,16 @@ class Column(t.NamedTuple):
     can_lock: bool
     row_security: bool
     parts: tuple[str, ...] = ()
+
+    @property
+    def sql_table(self) -> str:
+        """The table, quoted for SQL."""
+        return f"{quote_identifier(self.schema)}.{quote_identifier(self.table)}"
+
+    @property
+    def sql_name(self) -> str:
+        """The column's own name, quoted for SQL."""
+        return quote_identifier(self.name)
 
 
 class Sequence(t.NamedTuple):

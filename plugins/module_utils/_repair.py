@@ -26,8 +26,44 @@ import contextlib
 import time
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _observe
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import (
+    MOST_STEPS,
+    Move,
+    Policy,
+    Refusal,
+    plan,
+)
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import Verdict
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import (
+    CRITICAL,
+    LOCKED,
+    STEPPED,
+    STRUCTURAL,
+    UNKNOWN,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Reading, State, Trouble
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.columns import (
+    LONG_SCAN_ROWS,
+    furthest_of_ends,
+    probes_of_ends,
+    probes_within,
+    reading_of_ends,
+)
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.probes import (
+    PATIENCE,
+    Ends,
+    Probe,
+    merged,
+    read_batch,
+    run_probes,
+)
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.states import (
+    probe_of_state,
+    quick_states,
+    read_states,
+    state,
+)
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.troubles import sequence_trouble
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
 
@@ -73,13 +109,13 @@ class Options(t.NamedTuple):
     :ivar retries: further tries for a sequence whose lock could not be had
     """
 
-    policy: _judge.Policy
+    policy: Policy
     retries: int
 
     @classmethod
     def of(cls, params: Mapping[str, t.Any]) -> Options:
         """Take them from a module's parameters."""
-        policy = _judge.Policy(params["mode"] == "realign", params["margin"], params["max_jump"], params["lock_tables"])
+        policy = Policy(params["mode"] == "realign", params["margin"], params["max_jump"], params["lock_tables"])
         return cls(policy, params["retries"])
 
 
@@ -115,7 +151,7 @@ class Unfixed(t.NamedTuple):
     finding: Finding
     reasons: tuple[str, ...]
     role: str
-    refusal: _judge.Refusal | None = None
+    refusal: Refusal | None = None
     trouble: Trouble | None = None
 
 
@@ -144,12 +180,12 @@ def predict(database: Database, options: Options) -> tuple[list[Change], list[Un
     :returns: the changes, and what needs a hand
     """
     changes: list[Change] = []
-    refused: dict[int, _judge.Refusal] = {}
+    refused: dict[int, Refusal] = {}
 
     def foretell(findings: list[Finding], _began: float = 0) -> Iterator[tuple[Finding, bool]]:
         for finding in findings:
-            step = _judge.plan(finding.observation, finding.verdict, options.policy)
-            if isinstance(step, _judge.Refusal):
+            step = plan(finding.observation, finding.verdict, options.policy)
+            if isinstance(step, Refusal):
                 refused[finding.sequence.oid] = step
                 yield finding, True
             elif step is not None:
@@ -188,9 +224,9 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
         moves = {}
         for oid in sorted(due):
             finding = database.findings.get(oid)
-            step = _judge.plan(finding.observation, finding.verdict, options.policy) if finding else None
+            step = plan(finding.observation, finding.verdict, options.policy) if finding else None
             refused.pop(oid, None)
-            if isinstance(step, _judge.Refusal):
+            if isinstance(step, Refusal):
                 refused[oid] = step
             elif step is not None and finding is not None:
                 moves[oid] = (finding, step)
@@ -202,7 +238,7 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
             except _Altered:
                 pass
             except DatabaseError as error:
-                troubles[oid] = _observe.sequence_trouble(error, finding.sequence, database.session)
+                troubles[oid] = sequence_trouble(error, finding.sequence, database.session)
             else:
                 troubles.pop(oid, None)
                 if made:
@@ -218,10 +254,10 @@ def repair(database: Database, options: Options) -> tuple[list[Change], list[Unf
 
 
 def _is_due(finding: Finding | None, options: Options) -> bool:
-    return finding is not None and _judge.plan(finding.observation, finding.verdict, options.policy) is not None
+    return finding is not None and plan(finding.observation, finding.verdict, options.policy) is not None
 
 
-_Due = tuple["Finding", _judge.Move]
+_Due = tuple["Finding", Move]
 """A finding, and the move that is due."""
 
 
@@ -236,7 +272,7 @@ class _Batches:
 
     def __init__(self, database: Database, options: Options) -> None:
         self.changes: dict[int, Change] = {}
-        self.refused: dict[int, _judge.Refusal] = {}
+        self.refused: dict[int, Refusal] = {}
         self.left: set[int] = set()
         self.again: set[int] = set()
         self._database = database
@@ -252,12 +288,12 @@ class _Batches:
         now = {finding.sequence.oid: finding for finding in findings}
         due: list[_Due] = []
         for oid, finding in now.items():
-            step = _judge.plan(finding.observation, finding.verdict, self._policy)
-            if isinstance(step, _judge.Refusal):
+            step = plan(finding.observation, finding.verdict, self._policy)
+            if isinstance(step, Refusal):
                 self.refused[oid] = step
             elif step is not None:
                 self.left.add(oid)
-                if step.method == _judge.LOCKED and self._goes_in_a_batch(finding):
+                if step.method == LOCKED and self._goes_in_a_batch(finding):
                     due.append((finding, step))
         for place in range(0, len(due), _BATCH_MOVES):
             batch = due[place : place + _BATCH_MOVES]
@@ -280,8 +316,8 @@ class _Batches:
         """Observe again what took long to come here, and decide on that."""
         due = []
         for finding in self._database.findings_of([finding.sequence for finding, _step in batch]):
-            step = _judge.plan(finding.observation, finding.verdict, self._policy)
-            if isinstance(step, _judge.Move) and step.method == _judge.LOCKED:
+            step = plan(finding.observation, finding.verdict, self._policy)
+            if isinstance(step, Move) and step.method == LOCKED:
                 due.append((finding, step))
         return due
 
@@ -320,7 +356,7 @@ class _Batches:
     def _made(self, begun: List[_Due]) -> list[_Due]:
         """Those of some moves that were made although their transaction failed."""
         sequences = {finding.sequence.oid: finding.sequence for finding, _step in begun}
-        states = _observe.read_states(self._database.sessions, sequences) if sequences else {}
+        states = read_states(self._database.sessions, sequences) if sequences else {}
         return [due for due in begun if _reached(due, states[due[0].sequence.oid])]
 
 
@@ -339,7 +375,7 @@ def _was_quick(finding: Finding) -> bool:
 
 def _is_quick(column: Column, reading: Reading) -> bool:
     """Whether a column can be read without others waiting for long or too many locks, or was not to be read at all."""
-    return not column.parts and (reading.scan_rows or 0) <= _observe.LONG_SCAN_ROWS
+    return not column.parts and (reading.scan_rows or 0) <= LONG_SCAN_ROWS
 
 
 def _move_together(session: Session, batch: List[_Due], begun: list[_Due], is_replayed: bool) -> None:
@@ -353,7 +389,7 @@ def _move_together(session: Session, batch: List[_Due], begun: list[_Due], is_re
     sequences = {finding.sequence.oid: finding.sequence for finding, _step in batch}
     # Others wait while this runs. One second more than lock_timeout, as for one sequence.
     bound = min(session.statement_timeout, session.lock_timeout + 1)
-    patience = min(session.lock_timeout, _observe.PATIENCE)
+    patience = min(session.lock_timeout, PATIENCE)
     with session.transaction(lock_timeout=patience, statement_timeout=bound) as run:
         run(";\n".join(_lock(sequence, is_replayed) for sequence in sequences.values()))
         there = {row["oid"]: row for row in run(_DEFINITIONS.replace("{oids}", ",".join(map(str, sequences))))}
@@ -388,20 +424,20 @@ def _lock(sequence: Sequence, is_replayed: bool) -> str:
 
 def _states(reader: Reader, sequences: Mapping[int, Sequence]) -> dict[int, State]:
     """Read states inside a transaction, as far as they can be read."""
-    states = _observe.quick_states(reader, sequences)
-    rest = [(key, _observe.probe_of_state(sequence)) for key, sequence in sequences.items() if key not in states]
+    states = quick_states(reader, sequences)
+    rest = [(key, probe_of_state(sequence)) for key, sequence in sequences.items() if key not in states]
     if rest:
-        for (key, _probe), found in zip(rest, _observe.read_batch(reader.query, rest)):
+        for (key, _probe), found in zip(rest, read_batch(reader.query, rest)):
             if found[0] is not None:
-                states[key] = _observe.state(found)
+                states[key] = state(found)
     return states
 
 
-def _move(database: Database, finding: Finding, step: _judge.Move, options: Options, last_try: bool) -> Change | None:
+def _move(database: Database, finding: Finding, step: Move, options: Options, last_try: bool) -> Change | None:
     # Parts of large tables are read through another session while this one holds the lock.
     database.sessions.grow(2 if any(column.parts for column in finding.sequence.columns) else 1)
     with database.sessions.borrow() as session:
-        if step.method == _judge.STEPPED:
+        if step.method == STEPPED:
             return _move_stepped(database, session, finding, options)
         try:
             return _move_locked(database, session, finding, options)
@@ -412,12 +448,12 @@ def _move(database: Database, finding: Finding, step: _judge.Move, options: Opti
             return _move_stepped(database, session, finding, options)
 
 
-def _can_step(finding: Finding, step: _judge.Move) -> bool:
+def _can_step(finding: Finding, step: Move) -> bool:
     sequence, state = finding.sequence, finding.observation.state
     if state is None:
         return False
     steps = (step.next_value - state.next_value(sequence.increment)) // sequence.increment
-    return 0 < steps <= _judge.MOST_STEPS
+    return 0 < steps <= MOST_STEPS
 
 
 def _move_locked(database: Database, session: Session, finding: Finding, options: Options) -> Change | None:
@@ -437,12 +473,12 @@ def _move_locked(database: Database, session: Session, finding: Finding, options
         elif not database.same(sequence, session.reader(run)):
             raise _Altered([sequence.oid])
         if not options.policy.lock_tables:
-            patience = min(session.lock_timeout, _observe.PATIENCE)
+            patience = min(session.lock_timeout, PATIENCE)
             run(f"SET LOCAL lock_timeout = '{round(patience * 1000) or 1}ms'")
         observation = _read_again(finding.observation, session.reader(run), database.sessions, everything)
         locked = database.finding(observation)
-        step = _judge.plan(locked.observation, locked.verdict, options.policy)
-        if not isinstance(step, _judge.Move) or step.method != _judge.LOCKED:
+        step = plan(locked.observation, locked.verdict, options.policy)
+        if not isinstance(step, Move) or step.method != LOCKED:
             raise _NothingToDo
         change = _change(locked, step.method, step.after, step.next_value)
         run(_setval(step.after, f"{sequence.oid}::regclass"))
@@ -483,23 +519,23 @@ def _read_again(observation: Observation, reader: Reader, aside: Sessions, every
         if reading.trouble is None and (everything or _is_quick(column, reading))
     ]
     for place, column in wanted:
-        reading, settled = _observe.reading_of_ends(sequence, _ends(reader, aside, _observe.probes_of_ends(column)))
+        reading, settled = reading_of_ends(sequence, _ends(reader, aside, probes_of_ends(column)))
         if not settled:
-            within = _ends(reader, aside, _observe.probes_within(sequence, column))
-            reading = reading._replace(furthest=_observe.furthest_of_ends(sequence, within))
+            within = _ends(reader, aside, probes_within(sequence, column))
+            reading = reading._replace(furthest=furthest_of_ends(sequence, within))
         readings[place] = reading._replace(scan_rows=readings[place].scan_rows)
     state = _states(reader, {sequence.oid: sequence}).get(sequence.oid)
     return observation._replace(state=state, readings=tuple(readings))
 
 
-def _ends(reader: Reader, aside: Sessions, probes: List[_observe.Probe]) -> _observe.Ends:
+def _ends(reader: Reader, aside: Sessions, probes: List[Probe]) -> Ends:
     """Run a reading, in one part or many, while a transaction is open."""
     if len(probes) > 1 and len(aside.all) > 1:
-        ends = _observe.run_probes(aside, {0: probes})[0]
+        ends = run_probes(aside, {0: probes})[0]
         if isinstance(ends, DatabaseError):
             raise ends
         return ends
-    return _observe.merged([_observe.read_batch(reader.query, [(0, probe)])[0] for probe in probes])
+    return merged([read_batch(reader.query, [(0, probe)])[0] for probe in probes])
 
 
 def _move_stepped(database: Database, session: Session, finding: Finding, options: Options) -> Change | None:
@@ -510,18 +546,18 @@ def _move_stepped(database: Database, session: Session, finding: Finding, option
             _lock_tables(finding, run)
         observation = _read_again(finding.observation, session.reader(run), database.sessions, everything=True)
         fresh = database.finding(observation)
-        step = _judge.plan(fresh.observation, fresh.verdict, options.policy)
-        if not isinstance(step, _judge.Move) or not _can_step(fresh, step):
+        step = plan(fresh.observation, fresh.verdict, options.policy)
+        if not isinstance(step, Move) or not _can_step(fresh, step):
             return None
         run(_steps(sequence, step.next_value, f"{sequence.oid}::regclass"))
-        states = _observe.quick_states(session.reader(run), {0: sequence})
-    return _change(fresh, _judge.STEPPED, states.get(0, step.after), step.next_value)
+        states = quick_states(session.reader(run), {0: sequence})
+    return _change(fresh, STEPPED, states.get(0, step.after), step.next_value)
 
 
 def _lock_tables(finding: Finding, run: Callable[[str], list[Row]]) -> None:
     """Wait for the writers of every column that is read, and hold back new ones until the transaction ends."""
     pairs = zip(finding.sequence.columns, finding.observation.readings)
-    tables = sorted({_observe.sql_table(column) for column, reading in pairs if reading.trouble is None})
+    tables = sorted({column.sql_table for column, reading in pairs if reading.trouble is None})
     if tables:
         run(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
 
@@ -532,7 +568,7 @@ def _change(finding: Finding, method: str, after: State, next_value: int) -> Cha
         raise AssertionError("a move was planned for a sequence whose state is not known")
     sequence = finding.sequence
     name = f"{quote_literal(sequence.sql_name)}::regclass"
-    statement = _setval(after, name) if method == _judge.LOCKED else _steps(sequence, next_value, name)
+    statement = _setval(after, name) if method == LOCKED else _steps(sequence, next_value, name)
     return Change(
         database=finding.database,
         schema=sequence.schema,
@@ -559,15 +595,13 @@ def _steps(sequence: Sequence, next_value: int, regclass: str) -> str:
     )
 
 
-def _unfixed(
-    database: Database, refused: Mapping[int, _judge.Refusal], troubles: Mapping[int, Trouble]
-) -> list[Unfixed]:
+def _unfixed(database: Database, refused: Mapping[int, Refusal], troubles: Mapping[int, Trouble]) -> list[Unfixed]:
     """What needs a hand (contract, section 4): still critical, or unreadable for a reason that can be settled."""
     found = []
     for oid, finding in sorted(database.findings.items(), key=lambda item: item[1].place):
         verdict, refusal, trouble = finding.verdict, refused.get(oid), troubles.get(oid)
-        needs = verdict.status == _judge.CRITICAL or (
-            verdict.status == _judge.UNKNOWN and not _judge.STRUCTURAL.issuperset(_unread(verdict))
+        needs = verdict.status == CRITICAL or (
+            verdict.status == UNKNOWN and not STRUCTURAL.issuperset(_unread(verdict))
         )
         if not needs and trouble is None and not (refusal and "max_jump" in refusal.reasons):
             continue
@@ -578,5 +612,5 @@ def _unfixed(
     return found
 
 
-def _unread(verdict: _judge.Verdict) -> Iterable[str]:
+def _unread(verdict: Verdict) -> Iterable[str]:
     return [trouble.reason for trouble in verdict.troubles]

@@ -11,9 +11,10 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _judge
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import MOST_STEPS
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import state_for
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import QUIET, SKIPPED, STATUSES, STRUCTURAL
 from ansible_collections.pgops.sequences.plugins.module_utils._model import column_limits
-from ansible_collections.pgops.sequences.plugins.module_utils._observe import sql_table
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
 
 if t.TYPE_CHECKING:
@@ -41,7 +42,7 @@ def summary_of(databases: Iterable[Database]) -> Result:
     for database in databases:
         counts.update(database.quiet.values())
         counts.update(finding.verdict.status for finding in database.findings.values())
-    return {"total": sum(counts.values()), **{status: counts[status] for status in _judge.STATUSES}}
+    return {"total": sum(counts.values()), **{status: counts[status] for status in STATUSES}}
 
 
 def audit_result(databases: list[Database], show_all: bool) -> Result:
@@ -65,7 +66,7 @@ def audit_result(databases: list[Database], show_all: bool) -> Result:
             sequence_result(finding)
             for database in databases
             for finding in sorted(database.findings.values(), key=lambda found: found.place)
-            if show_all or finding.verdict.status not in _judge.QUIET
+            if show_all or finding.verdict.status not in QUIET
         ],
     }
 
@@ -125,7 +126,7 @@ def fix_of(finding: Finding) -> Result | None:
     target = finding.verdict.target
     if target is None:
         return None
-    state = _judge.state_for(finding.sequence, target)
+    state = state_for(finding.sequence, target)
     name = quote_literal(finding.sequence.sql_name)
     called = str(state.is_called).lower()
     return {
@@ -137,7 +138,7 @@ def fix_of(finding: Finding) -> Result | None:
 def message_of(finding: Finding) -> str:
     """What is to be said of a sequence, for people; unknown ones with what would settle it."""
     verdict, sequence = finding.verdict, finding.sequence
-    if verdict.status == _judge.SKIPPED:
+    if verdict.status == SKIPPED:
         return _SKIPPED[verdict.reasons[0]]
     found = f"{verdict.furthest} ({_furthest_column(finding)})"
     sentences = {
@@ -198,7 +199,7 @@ def remedy_of(unfixed: Unfixed) -> str:
     if unfixed.trouble:
         return unfixed.trouble.remedy
     if refusal and refusal.columns:
-        tables = sorted({sql_table(column) for column in refusal.columns})
+        tables = sorted({column.sql_table for column in refusal.columns})
         return " ".join(f"GRANT UPDATE ON {table} TO {role};" for table in tables)
     if "max_jump" in reasons:
         return (
@@ -212,10 +213,10 @@ def remedy_of(unfixed: Unfixed) -> str:
     if "exhausted" in reasons:
         return f"{_widen(sequence)} or go back to unused values with mode: realign and confirm: true"
     if "no_privilege" in reasons and refusal and refusal.jump is not None:
-        if "behind" in reasons and refusal.jump // abs(sequence.increment) <= _judge.MOST_STEPS:
+        if "behind" in reasons and refusal.jump // abs(sequence.increment) <= MOST_STEPS:
             return f"GRANT USAGE ON SEQUENCE {sequence.sql_name} TO {role}; or run as its owner: {sequence.owner}"
         return f"GRANT {quote_identifier(sequence.owner)} TO {role}; only its owner can move it that far, or back"
-    settleable = [x.remedy for x in finding.verdict.troubles if x.reason not in _judge.STRUCTURAL]
+    settleable = [x.remedy for x in finding.verdict.troubles if x.reason not in STRUCTURAL]
     return settleable[0] if settleable else "run again"
 
 
@@ -274,7 +275,7 @@ def _widen(sequence: Sequence) -> str:
     ascending, reach = sequence.ascending, sequence.reach
     end = reach.highest if ascending else reach.lowest
     statements = [
-        f"ALTER TABLE {sql_table(column)} ALTER COLUMN {quote_identifier(column.name)} TYPE bigint;"
+        f"ALTER TABLE {column.sql_table} ALTER COLUMN {column.sql_name} TYPE bigint;"
         for column in sequence.columns
         if any((limit.highest if ascending else limit.lowest) == end for limit in column_limits(column))
         and column.base_type != "bigint"

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _repair, _report
+from ansible_collections.pgops.sequences.plugins.module_utils import _repair, _report
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL, UNKNOWN
 from ansible_collections.pgops.sequences.plugins.module_utils._run import find_databases, for_each, warn_if_nothing
 
 if t.TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _refused(database: Database) -> str | None:
 
 def _warn_structural(module: AnsibleModule, database: Database) -> None:
     for finding in database.findings.values():
-        if finding.verdict.status == _judge.UNKNOWN and _judge.STRUCTURAL.intersection(finding.verdict.reasons):
+        if finding.verdict.status == UNKNOWN and STRUCTURAL.intersection(finding.verdict.reasons):
             name = f"{finding.sequence.schema}.{finding.sequence.name}"
             module.warn(f'{name} in database "{database.name}" could not be judged: {_report.message_of(finding)}')
 
