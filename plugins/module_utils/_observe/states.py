@@ -78,7 +78,7 @@ def read_states(sessions: Sessions, wanted: Mapping[t.Any, Sequence]) -> dict[t.
                 f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO {role};",
             )
         else:
-            states[key] = state(result)
+            states[key] = state_of(result)
     return states
 
 
@@ -98,10 +98,10 @@ def quick_states(reader: Reader, wanted: Mapping[t.Any, Sequence], patience: flo
         {"oids": array(wanted[key].oid for key in keys)},
         lock_timeout=None if patience is None else min(patience, reader.lock_timeout),
     )
-    return {keys[row["place"] - 1]: state((row["one"], row["two"])) for row in rows if row["one"] is not None}
+    return {keys[row["place"] - 1]: state_of((row["one"], row["two"])) for row in rows if row["one"] is not None}
 
 
-def state(result: Ends) -> State:
+def state_of(result: Ends) -> State:
     """A state, of last value and is_called as text."""
     return State(int(result[0] or 0), result[1] == "true")
 

@@ -13,13 +13,16 @@ import queue
 import sys
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
+
+T = t.TypeVar("T")
+U = t.TypeVar("U")
 
 _SWITCH_INTERVAL = 0.0002
 
@@ -79,22 +82,42 @@ class Sessions:
         # The session is another's while this thread goes on.
         return result.rows()
 
-    def map(self, work: Callable[[t.Any], t.Any], items: Iterable[t.Any]) -> Iterator[t.Any]:
+    def map(self, work: Callable[[T], U], items: Iterable[T], failed: Callable[[U], bool]) -> list[U]:
         """Work on items at the same time.
 
-        :returns: what ``work`` returned, in the items' order
+        :arg work: is given each item, perhaps several at once in as many threads
+        :arg failed: whether a result says that the rest is not worth beginning
+        :returns: what ``work`` returned, in the items' order, without those that were not begun
         """
         items = list(items)
         if len(items) < 2:
-            return iter([work(item) for item in items])
+            return [work(item) for item in items]
         # Most databases are small: they need not wait for this import.
-        from concurrent.futures import ThreadPoolExecutor
+        from concurrent.futures import ThreadPoolExecutor, as_completed
 
         # A thread whose answer has come otherwise waits up to 5 ms for the one that thinks, and the server with it.
         usual = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_INTERVAL)
         try:
             with ThreadPoolExecutor(self.threads) as pool:
-                return iter(list(pool.map(work, items)))
+                futures = [pool.submit(work, item) for item in items]
+                for future in as_completed(futures):
+                    if not future.cancelled() and failed(future.result()):
+                        for other in futures:
+                            other.cancel()
+                return [future.result() for future in futures if not future.cancelled()]
         finally:
             sys.setswitchinterval(usual)
+
+
+def tried_twice(read: Callable[[], T]) -> T:
+    """Read catalogs once more where the connection was cut meanwhile: everything depends on them.
+
+    :raises DatabaseError: it failed for another reason, or twice
+    """
+    try:
+        return read()
+    except DatabaseError as error:
+        if not error.connection_lost:
+            raise
+    return read()
