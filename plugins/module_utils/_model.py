@@ -191,6 +191,20 @@ class Observation(t.NamedTuple):
     trouble: Trouble | None
     readings: tuple[Reading, ...]
 
+    @property
+    def was_quick(self) -> bool:
+        """Whether all its columns can be read again while others wait."""
+        return all(map(is_quick, self.sequence.columns, self.readings))
+
+
+LONG_SCAN_ROWS = 100_000
+"""From about here on a scan is felt: some 10 ms (docs/measured.md, D)."""
+
+
+def is_quick(column: Column, reading: Reading) -> bool:
+    """Whether a column can be read without others waiting for long or too many locks, or was not to be read at all."""
+    return not column.parts and (reading.scan_rows or 0) <= LONG_SCAN_ROWS
+
 
 _INTEGERS = {
     "smallint": Reach(-(2**15), 2**15 - 1),

@@ -11,10 +11,10 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.statements import setval
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import state_for
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import QUIET, STATUSES
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._repair.statements import setval
 from ansible_collections.pgops.sequences.plugins.module_utils._sentences import message_of, unfixed_message_of
 
 if t.TYPE_CHECKING:

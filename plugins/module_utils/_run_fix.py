@@ -14,7 +14,6 @@ from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline im
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL, UNKNOWN
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Repaired
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.predict import predict
-from ansible_collections.pgops.sequences.plugins.module_utils._repair.repair import repair
 from ansible_collections.pgops.sequences.plugins.module_utils._results import (
     audit_result,
     change_result,
@@ -23,6 +22,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._results import (
     unfixed_result,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._run import find_databases, for_each, warn_if_nothing
+from ansible_collections.pgops.sequences.plugins.module_utils._run_repair import repair
 from ansible_collections.pgops.sequences.plugins.module_utils._sentences import message_of
 
 if t.TYPE_CHECKING:

@@ -60,7 +60,7 @@ class Audited(t.NamedTuple):
     found: Found = Found()
 
 
-class _Part(t.NamedTuple):
+class _SeenPart(t.NamedTuple):
     """What became of a chunk.
 
     :ivar again: oids of sequences that were altered meanwhile
@@ -91,7 +91,7 @@ def look(database: Database) -> Audited:
     return Audited(database._replace(error=error, entered=entered), found)
 
 
-def _look_at(entered: Entered, oids: List[int]) -> _Part:
+def _look_at(entered: Entered, oids: List[int]) -> _SeenPart:
     findings: list[Finding] = []
     again, error = set(), None
     try:
@@ -100,7 +100,7 @@ def _look_at(entered: Entered, oids: List[int]) -> _Part:
         again = vanished(findings) | changed(entered, (finding.sequence for finding in findings))
     except DatabaseError as failure:
         error = unreadable(entered, failure)
-    return _Part(Found.of(findings, entered.options.show_all), again, error)
+    return _SeenPart(Found.of(findings, entered.options.show_all), again, error)
 
 
 def chunks(entered: Entered) -> list[List[int]]:

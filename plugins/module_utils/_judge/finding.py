@@ -19,7 +19,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict imp
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import CRITICAL, QUIET, STRUCTURAL, UNKNOWN
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence, State
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence
 
 
 class Rules(t.NamedTuple):
@@ -41,6 +41,7 @@ class Finding(t.NamedTuple):
     :ivar verdict: status, reasons and numbers (contract, sections 2 and 3)
     :ivar step: the move that is due, or why there is none although one is; None where nothing is due, or may be done
     :ivar remedy: what settles it, where it needs a hand; None where nothing is to be repaired
+    :ivar moved: what is to be said of it once the move is made, were nobody else to use it meanwhile; None without one
     """
 
     database: str
@@ -48,6 +49,7 @@ class Finding(t.NamedTuple):
     verdict: Verdict
     step: Move | Refusal | None = None
     remedy: str | None = None
+    moved: Finding | None = None
 
     @property
     def sequence(self) -> Sequence:
@@ -92,14 +94,16 @@ def decide(database: str, observation: Observation, rules: Rules, role: str) -> 
     if rules.policy is None:
         return Finding(database, observation, verdict)
     step = plan(observation, verdict, rules.policy)
-    refusal = step if isinstance(step, Refusal) else None
-    settles = remedy(observation, verdict, refusal, role) if needs_a_hand(verdict, refusal) else None
-    return Finding(database, observation, verdict, step, settles)
+    if not isinstance(step, Move):
+        return Finding(database, observation, verdict, step, _remedy(observation, verdict, step, role))
+    after = observation._replace(state=step.after)
+    verdict_after = judge(after, rules.thresholds)
+    moved = Finding(database, after, verdict_after, None, _remedy(after, verdict_after, None, role))
+    return Finding(database, observation, verdict, step, _remedy(observation, verdict, None, role), moved)
 
 
-def moved(finding: Finding, after: State, rules: Rules, role: str) -> Finding:
-    """What is to be said of a sequence once it stands elsewhere, all else being as it was."""
-    return decide(finding.database, finding.observation._replace(state=after), rules, role)
+def _remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, role: str) -> str | None:
+    return remedy(observation, verdict, refusal, role) if needs_a_hand(verdict, refusal) else None
 
 
 def needs_a_hand(verdict: Verdict, refusal: Refusal | None) -> bool:

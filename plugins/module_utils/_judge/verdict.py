@@ -29,7 +29,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.words impor
 )
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence, Trouble
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence, State, Trouble
 
 
 class Thresholds(t.NamedTuple):
@@ -98,7 +98,12 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
         return verdict._replace(reasons=(skipped,))
     if state is None:
         return verdict._replace(status=UNKNOWN, reasons=_reasons_of(troubles))
+    return _judged(verdict, observation, state, thresholds)
 
+
+def _judged(verdict: Verdict, observation: Observation, state: State, thresholds: Thresholds) -> Verdict:
+    """The verdict on a sequence that is to be judged and whose state is known."""
+    sequence, reach, found = observation.sequence, observation.sequence.reach, verdict.furthest
     next_value = state.next_value(sequence.increment)
     target = first_free(sequence, next_value, found)
     room = target in reach
@@ -113,7 +118,7 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
     warning = ["gap"] * (gap is not None and gap > thresholds.gap)
     warning += ["near_limit"] * (used >= thresholds.near_limit and not exhausted)
     warning += ["out_of_bounds"] * outside
-    unread = list(_reasons_of(troubles))
+    unread = list(_reasons_of(verdict.troubles))
 
     if critical:
         status, reasons = CRITICAL, critical + warning + unread

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._model import is_quick
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.columns import (
-    LONG_SCAN_ROWS,
     furthest_of_ends,
     probes_of_ends,
     probes_within,
@@ -36,9 +36,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence as List
 
     from ansible_collections.pgops.sequences.plugins.module_utils._model import (
-        Column,
         Observation,
-        Reading,
         Sequence,
         State,
     )
@@ -61,7 +59,7 @@ def read_again(observation: Observation, reader: Reader, aside: Sessions, everyt
     wanted = [
         (place, column)
         for place, (column, reading) in enumerate(zip(sequence.columns, readings))
-        if reading.trouble is None and (everything or _is_quick(column, reading))
+        if reading.trouble is None and (everything or is_quick(column, reading))
     ]
     for place, column in wanted:
         reading, settled = reading_of_ends(sequence, _ends(reader, aside, probes_of_ends(column)))
@@ -71,16 +69,6 @@ def read_again(observation: Observation, reader: Reader, aside: Sessions, everyt
         readings[place] = reading._replace(scan_rows=readings[place].scan_rows)
     state = states_within(reader, {sequence.oid: sequence}).get(sequence.oid)
     return observation._replace(state=state, readings=tuple(readings))
-
-
-def was_quick(observation: Observation) -> bool:
-    """Whether :func:`read_again` would leave none of a sequence's columns out."""
-    return all(map(_is_quick, observation.sequence.columns, observation.readings))
-
-
-def _is_quick(column: Column, reading: Reading) -> bool:
-    """Whether a column can be read without others waiting for long or too many locks, or was not to be read at all."""
-    return not column.parts and (reading.scan_rows or 0) <= LONG_SCAN_ROWS
 
 
 def states_within(reader: Reader, sequences: Mapping[int, Sequence]) -> dict[int, State]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import decimal
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._model import Reading
+from ansible_collections.pgops.sequences.plugins.module_utils._model import LONG_SCAN_ROWS, Reading
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.obstacles import Limits, too_large
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.probes import Ends, Probe, batches, run_probes
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.troubles import column_trouble
@@ -24,10 +24,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader
-
-
-LONG_SCAN_ROWS = 100_000
-"""From about here on a scan is felt: some 10 ms (docs/measured.md, D)."""
 
 
 def read_columns(

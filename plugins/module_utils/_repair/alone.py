@@ -23,13 +23,13 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import decide
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import MOST_STEPS
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.statements import setval, statement_of
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import LOCKED, STEPPED
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.again import read_again
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.probes import PATIENCE
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.states import quick_states
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import change_of
+from ansible_collections.pgops.sequences.plugins.module_utils._repair.statements import setval, statement_of
 from ansible_collections.pgops.sequences.plugins.module_utils._unchanged import definitions, is_same, is_still
 
 if t.TYPE_CHECKING:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.statements import statement_of
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._repair.statements import statement_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import moved
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Repaired, change_of, in_order
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.unfixed import unfixed_of
 
@@ -19,20 +18,18 @@ if t.TYPE_CHECKING:
 
 
 def predict(audited: Audited) -> Repaired:
-    """Say what :func:`._repair.repair.repair` would do, and what there would be to say afterwards.
+    """Say what :func:`._run_repair.repair` would do, and what there would be to say afterwards.
 
     :arg audited: a database after its audit, with a policy among the rules it was judged by
     """
     entered = audited.database.entered
     if entered is None:
         return Repaired(audited)
-    rules, role = entered.options.rules, entered.sessions.role
     changes, after = {}, []
     for oid, finding in audited.found.findings.items():
-        move = finding.move
-        if move:
-            changes[oid] = change_of(finding, move)
-            after.append(moved(finding, move.after, rules, role))
+        if finding.move and finding.moved:
+            changes[oid] = change_of(finding, finding.move)
+            after.append(finding.moved)
     found = audited.found.replaced(changes, after, entered.options.show_all)
     unfixed = unfixed_of(found.findings.values(), {}, changes)
     return Repaired(audited._replace(found=found), in_order(changes.values()), unfixed)

@@ -18,9 +18,8 @@ import time
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline import observed
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import moved
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import LOCKED
-from ansible_collections.pgops.sequences.plugins.module_utils._observe.again import states_within, was_quick
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.again import states_within
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.probes import PATIENCE
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.states import read_states
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
@@ -95,16 +94,15 @@ def move_together(entered: Entered, seen: Seen) -> Together:
     changes: dict[int, Change] = {}
     again = set()
     due = _for_batches(entered, seen.findings)
-    rules, role = entered.options.rules, entered.sessions.role
     for place in range(0, len(due), _BATCH_MOVES):
         batch = due[place : place + _BATCH_MOVES]
         if time.monotonic() - seen.began > _FRESH_SECONDS:
             batch = _for_batches(entered, observed(entered, [finding.sequence for finding, _move in batch]))
         for finding, move in _moved(entered, batch):
             changes[finding.oid] = change_of(finding, move)
-            now[finding.oid] = moved(finding, move.after, rules, role)
+            now[finding.oid] = finding.moved or finding
             # What was read for long may have grown meanwhile.
-            if not was_quick(finding.observation):
+            if not finding.observation.was_quick:
                 again.add(finding.oid)
     return Together(list(now.values()), changes, again)
 

@@ -45,7 +45,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Change
 
 
-class _Part(t.NamedTuple):
+class _MovedPart(t.NamedTuple):
     """What became of a chunk.
 
     :ivar found: what is to be said of its sequences
@@ -71,7 +71,7 @@ def repair(database: Database, retries: int) -> Repaired:
     return _Repair(database, database.entered).run(retries)
 
 
-def _move_chunk(entered: Entered, oids: List[int]) -> _Part:
+def _move_chunk(entered: Entered, oids: List[int]) -> _MovedPart:
     findings: list[Finding] = []
     changes: dict[int, Change] = {}
     again: set[int] = set()
@@ -85,7 +85,7 @@ def _move_chunk(entered: Entered, oids: List[int]) -> _Part:
         again |= changed(entered, (finding.sequence for finding in findings))
     except DatabaseError as failure:
         error = unreadable(entered, failure)
-    return _Part(Found.of(findings, entered.options.show_all), changes, again, error)
+    return _MovedPart(Found.of(findings, entered.options.show_all), changes, again, error)
 
 
 class _Repair:
