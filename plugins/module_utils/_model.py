@@ -198,7 +198,7 @@ class Observation(t.NamedTuple):
 
 
 LONG_SCAN_ROWS = 100_000
-"""From about here on a scan is felt: some 10 ms (docs/measured.md, D)."""
+"""From about here on a scan is felt: some 10 ms (docs/measured.md, Cost of reading)."""
 
 
 def is_quick(column: Column, reading: Reading) -> bool:

@@ -7,7 +7,7 @@
 """A session and a selection in, what a database holds of it out.
 
 Reads catalogs only: no table is opened, so no lock on one can hold it up. For the same reason expressions are
-shown by ``pg_get_expr(..., 0)``: with the table's oid it waits for an ACCESS EXCLUSIVE lock (docs/measured.md, C).
+shown by ``pg_get_expr(..., 0)``: with the table's oid it waits for an ACCESS EXCLUSIVE lock (docs/measured.md, Catalogs).
 """
 
 from __future__ import annotations

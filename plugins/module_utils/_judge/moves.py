@@ -30,7 +30,10 @@ if t.TYPE_CHECKING:
 
 
 MOST_STEPS = 1_000_000
-"""How far ``nextval()`` is called to move a sequence that is not ours: about 2 seconds and 3 MB of WAL (docs/measured.md, A4)."""
+"""How far ``nextval()`` is called to move a sequence that is not ours.
+
+About 2 seconds and 3 MB of WAL (docs/measured.md, Cost of a move).
+"""
 
 
 class Policy(t.NamedTuple):

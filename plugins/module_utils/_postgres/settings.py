@@ -26,7 +26,10 @@ READ_ONLY = "SET LOCAL transaction_isolation = 'read committed';\nSET LOCAL tran
 LOOK_UP = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off"}
 
 MOST_RELATIONS = 200
-"""How many relations one transaction may lock: the lock table is shared by the whole server (docs/measured.md, D)."""
+"""How many relations one transaction may lock.
+
+The lock table is shared by the whole server (docs/measured.md, Cost of reading).
+"""
 
 _ALWAYS = {
     "search_path": "pg_catalog",
@@ -95,7 +98,7 @@ def local_settings(
         # Should a view take a table's name after we looked, reading it is an error (CVE-2024-7348, as in pg_dump).
         settings["restrict_nonsystem_relation_kind"] = "'view, foreign-table'"
     if server.version_number >= 110000:
-        # Compiling the catalog queries costs more than it saves (docs/measured.md, D: 8 s for 10,000 tables on 15).
+        # Compiling the catalog queries costs more than it saves (docs/measured.md, Cost of reading: 8 s for 10,000 tables on 15).
         settings["jit"] = "off"
     if role:
         settings["role"] = quote_identifier(role)

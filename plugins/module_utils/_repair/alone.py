@@ -9,7 +9,7 @@
 So goes what is in use, what may go backward, what may have values cached by other sessions.
 
 An owned sequence is moved under its own lock, for which one waits for every open transaction that called ``nextval()``
-or ``setval()``, and which holds back all later ones (docs/measured.md, A3 and A5). ``ALTER SEQUENCE ... CACHE`` with the
+or ``setval()``, and which holds back all later ones (docs/measured.md, Locks). ``ALTER SEQUENCE ... CACHE`` with the
 value it has gives the sequence a new file as well, so that ``setval()`` rolls back with the transaction and other
 sessions drop the values they had cached. Under it everything is read again.
 

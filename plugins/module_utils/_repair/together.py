@@ -6,10 +6,10 @@
 
 """Findings that were observed together in, those moved in batches out.
 
-What is simply behind is moved in batches: one transaction, and one flush to disk, for several sequences (docs/measured.md,
-F). ``ALTER SEQUENCE ... OWNER TO`` the owner it has takes the lock and changes nothing; where standbys would replay that
-lock it is ``... CACHE``. A move that was decided on a moment ago stands if the sequence was not used since: then all its
-values that are in tables were there to be read.
+What is simply behind is moved in batches: one transaction, and one flush to disk, for several sequences
+(docs/measured.md, Many moves). ``ALTER SEQUENCE ... OWNER TO`` the owner it has takes the lock and changes nothing;
+where standbys would replay that lock it is ``... CACHE``. A move that was decided on a moment ago stands if the sequence
+was not used since: then all its values that are in tables were there to be read.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _for_batches(entered: Entered, findings: List[Finding]) -> list[Due]:
     # What users run with an ALTER may take its time, and all of a batch would be held for as long.
     if policy is None or policy.realign or policy.lock_tables or entered.choice.event_triggers:
         return []
-    # Where sessions cache values only a new file makes them drop these (docs/measured.md, A3).
+    # Where sessions cache values only a new file makes them drop these (docs/measured.md, Locks).
     return [
         (finding, finding.move)
         for finding in findings
