@@ -22,6 +22,10 @@ class SequenceModule(AnsibleModule):
     Its values cannot all be ``no_log``: that would blot out every "require" and every "10" in the results.
     """
 
+    def __init__(self, **settings: t.Any) -> None:
+        """Take AnsibleModule's own arguments."""
+        super().__init__(**settings)
+
     def _load_params(self) -> None:
         # Before the options are validated and logged, either of which shows them.
         super()._load_params()

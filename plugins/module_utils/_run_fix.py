@@ -42,10 +42,11 @@ def run_fix(module: AnsibleModule) -> None:
 
     repaired = for_each(find_databases(module), work, module.params["jobs"])
     audits = [one.audited for one in repaired]
-    for database, found in audits:
-        if database.in_recovery or (database.error and len(audits) == 1 and not database.entered):
+    for audited in audits:
+        database = audited.database
+        if database.error and (database.in_recovery or (len(audits) == 1 and not database.entered)):
             module.fail_json(msg=database.error)
-        _warn_structural(module, Audited(database, found))
+        _warn_structural(module, audited)
     changes = [change for one in repaired for change in one.changes]
     warn_if_nothing(module, audits)
     result = {
