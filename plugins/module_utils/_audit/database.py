@@ -68,21 +68,19 @@ def enter(database: Database, session: Session | None = None) -> Database:
     :returns: the database, entered or with the error that kept us out
     :raises SelectionError: an entry of ``columns`` fits more than one object
     """
-    name, options = database.name, database.options
+    name, target, options = database.name, database.target, database.options
     if database.entered or database.error:
         return database
     try:
-        sessions = Sessions(
-            lambda: Session(database.target, name, options.lock_timeout, options.statement_timeout), session
-        )
-        first = sessions.first
-        database = database._replace(
-            server_version=first.version, in_recovery=first.in_recovery, read_only=first.read_only
-        )
-        choice = tried_twice(lambda: choose(first, options.selection))
+        sessions = Sessions(lambda: Session(target, name, options.lock_timeout, options.statement_timeout), session)
     except ConnectError as error:
         return database._replace(error=str(error))
+    first = sessions.first
+    database = database._replace(server_version=first.version, in_recovery=first.in_recovery, read_only=first.read_only)
+    try:
+        choice = tried_twice(lambda: choose(first, options.selection))
     except DatabaseError as error:
+        sessions.close()
         return database._replace(error=f'database "{name}" could not be read: {error}')
     return database._replace(entered=Entered(name, options, sessions, choice))
 
