@@ -35,7 +35,7 @@ SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
                  WHERE e.classid = 'pg_class'::regclass AND e.deptype = 'e') AS of_extension
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'S' AND NOT pg_is_other_temp_schema(n.oid) 
+WHERE c.relkind = 'S' AND NOT pg_is_other_temp_schema(n.oid)
   AND (%(only)s::oid IS NULL OR c.oid = %(only)s::oid)
 """
 
