@@ -43,6 +43,9 @@ CANDIDATE = ("2.22", ("ansible-core==2.22.0rc1", (3, 13)))
 # Of the requirements of make test, what needs no other ansible-core and is not for the other tests alone.
 _LEFT_OUT = re.compile(r"#|ansible|antsibull|mypy|playwright|ruff|types-")
 
+# The lines in which ansible-test and pytest say what is wrong.
+_TELLING = re.compile(r"ERROR|FATAL|FAILED|E  ")
+
 STEPS = {
     "sanity": ["{python}", "tests/support/toolchain.py", "sanity"],
     "unit": ["{python}", "-m", "pytest", "-q", "tests/unit"],
@@ -118,7 +121,8 @@ def run_steps(name: str, interpreter: Path) -> dict[str, str]:
         found[step] = "failed" if done.returncode else "passed"
         if done.returncode:
             print(f"{step} failed on {name}, all of it in {log.relative_to(_ROOT)}:")
-            print(*done.stdout.splitlines()[-40:], sep="\n", flush=True)
+            lines = done.stdout.splitlines()
+            print(*([line for line in lines if _TELLING.match(line)] or lines[-40:]), sep="\n", flush=True)
     return found
 
 

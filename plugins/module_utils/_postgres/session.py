@@ -142,7 +142,7 @@ class Session:
     @property
     def version(self) -> str:
         """The server's version, such as ``16.4``."""
-        return self._server.version.split(" ")[0]
+        return self._server.version.partition(" ")[0]
 
     @property
     def in_recovery(self) -> bool:
