@@ -8,13 +8,14 @@ INSTALLED := $(VENV)/installed
 DEMO_VENV := .cache/demo
 BENCH_VENV := .cache/benchmark
 RULEBOOK_VENV := .cache/rulebook
+PACKAGE := ansible_collections.pgops.sequences.plugins
 TOOLCHAIN := $(VENV)/bin/python tests/support/toolchain.py
 
 # The tools call each other by name.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test lint sanity unit integration events matrix bench bench-quick demo clean
+.PHONY: help venv test lint sanity unit integration events cores matrix bench bench-quick demo clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,9 +41,9 @@ test: $(INSTALLED) ## lint, sanity, unit, integration and events, with a summary
 
 lint: $(INSTALLED) ## style, types, documentation and changelog
 	ruff check .
+	ruff format --check .
 	@$(TOOLCHAIN) link > /dev/null
-	mypy -m ansible_collections.pgops.sequences.plugins.module_utils._judge \
-	  -p ansible_collections.pgops.sequences.plugins.module_utils._restore -p support
+	mypy -p $(PACKAGE).module_utils -p $(PACKAGE).modules -p support -m cores -m matrix -m mutation
 	cd "$$($(TOOLCHAIN) copy)" && ANSIBLE_COLLECTIONS_PATH=../../.. ansible-lint --nocolor
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-docs lint-collection-docs --plugin-docs .
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-changelog lint
@@ -64,6 +65,9 @@ events: $(INSTALLED) $(RULEBOOK_VENV)/installed ## the event source and the rule
 $(RULEBOOK_VENV)/installed: tests/eda/requirements.txt
 	$(call environment,$(RULEBOOK_VENV),$<)
 	@touch $@
+
+cores: $(INSTALLED) ## sanity, unit tests and playbooks on every supported ansible-core, each with one of its Pythons (20 minutes)
+	@$(VENV)/bin/python tests/cores.py
 
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules; a soak of the monitor (hours)
 	$(VENV)/bin/python tests/mutation.py

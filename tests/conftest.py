@@ -4,4 +4,11 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+# ansible-test has a configuration of its own, which knows nothing of this folder.
+if str(Path(__file__).parent) not in sys.path:
+    sys.path.insert(0, str(Path(__file__).parent))
+
 pytest_plugins = ["support.fixtures", "support.restoring"]

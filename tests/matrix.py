@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 _TESTS = Path(__file__).resolve().parent
@@ -102,7 +103,7 @@ def environment(python: Path, version: tuple[int, int], driver: str) -> tuple[Pa
     return interpreter, told.stdout.split()[0]
 
 
-def tested(server: int, tests: list[str], python: Path | None = None) -> dict[str, float]:
+def tested(server: int, tests: list[str], python: Path | None = None) -> dict[str, Any]:
     """Run tests against one server version; return what :class:`Row` counts."""
     begin = time.monotonic()
     path = os.pathsep.join(filter(None, (str(_TESTS), os.environ.get("PYTHONPATH"))))

@@ -15,6 +15,8 @@ import functools
 import re
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+
 
 class Reach(t.NamedTuple):
     """Values a sequence can hand out and every one of its columns can store; empty where ``lowest > highest``."""
@@ -75,6 +77,16 @@ class Column(t.NamedTuple):
     can_lock: bool
     row_security: bool
     parts: tuple[str, ...] = ()
+
+    @property
+    def sql_table(self) -> str:
+        """The table, quoted for SQL."""
+        return f"{quote_identifier(self.schema)}.{quote_identifier(self.table)}"
+
+    @property
+    def sql_name(self) -> str:
+        """The column's own name, quoted for SQL."""
+        return quote_identifier(self.name)
 
 
 class Sequence(t.NamedTuple):
@@ -178,6 +190,20 @@ class Observation(t.NamedTuple):
     state: State | None
     trouble: Trouble | None
     readings: tuple[Reading, ...]
+
+    @property
+    def was_quick(self) -> bool:
+        """Whether all its columns can be read again while others wait."""
+        return all(map(is_quick, self.sequence.columns, self.readings))
+
+
+LONG_SCAN_ROWS = 100_000
+"""From about here on a scan is felt: some 10 ms (docs/measured.md, Cost of reading)."""
+
+
+def is_quick(column: Column, reading: Reading) -> bool:
+    """Whether a column can be read without others waiting for long or too many locks, or was not to be read at all."""
+    return not column.parts and (reading.scan_rows or 0) <= LONG_SCAN_ROWS
 
 
 _INTEGERS = {

@@ -13,7 +13,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.validation import check_type_dict
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import SECRETS
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import SECRETS
 
 
 class SequenceModule(AnsibleModule):
@@ -21,6 +21,10 @@ class SequenceModule(AnsibleModule):
 
     Its values cannot all be ``no_log``: that would blot out every "require" and every "10" in the results.
     """
+
+    def __init__(self, **settings: t.Any) -> None:
+        """Take AnsibleModule's own arguments."""
+        super().__init__(**settings)
 
     def _load_params(self) -> None:
         # Before the options are validated and logged, either of which shows them.

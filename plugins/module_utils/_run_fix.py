@@ -4,52 +4,61 @@
 
 # This module util is PRIVATE to the collection: it can change at any time.
 
-"""The way of ``pg_sequence_fix``: as an audit, with the repair between judging and reporting."""
+"""The way of ``pg_sequence_fix``: as an audit, with the repair, or what it would do, before the result."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _repair, _report
+from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline import Audited, look
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL, UNKNOWN
+from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Repaired
+from ansible_collections.pgops.sequences.plugins.module_utils._repair.predict import predict
+from ansible_collections.pgops.sequences.plugins.module_utils._results import (
+    audit_result,
+    change_result,
+    fix_diff,
+    selection_result,
+    unfixed_result,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._run import find_databases, for_each, warn_if_nothing
+from ansible_collections.pgops.sequences.plugins.module_utils._run_repair import repair
+from ansible_collections.pgops.sequences.plugins.module_utils._sentences import message_of
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._audit import Database
+    from ansible_collections.pgops.sequences.plugins.module_utils._audit.database import Database
 
 
 def run_fix(module: AnsibleModule) -> None:
     """Audit, repair and exit; with something left unfixed, fails after everything else is done."""
-    databases = find_databases(module)
-    options = _repair.Options.of(module.params)
-    repair = _repair.predict if module.check_mode else _repair.repair
-    done: dict[str, tuple[list[_repair.Change], list[_repair.Unfixed]]] = {}
 
-    def work(database: Database) -> None:
-        if not database.error:
-            database.error = _refused(database)
-        if not database.error:
-            done[database.name] = repair(database, options)
+    def work(database: Database) -> Repaired:
+        error = database.error or _refused(database)
+        if error:
+            return Repaired(Audited(database._replace(error=error, entered=None)))
+        return predict(look(database)) if module.check_mode else repair(database, module.params["retries"])
 
-    for_each(databases, work, module.params["jobs"])
-    for database in databases:
-        if database.in_recovery or (database.error and len(databases) == 1 and database.name not in done):
+    repaired = for_each(find_databases(module), work, module.params["jobs"])
+    audits = [one.audited for one in repaired]
+    for audited in audits:
+        database = audited.database
+        if database.error and (database.in_recovery or (len(audits) == 1 and not database.entered)):
             module.fail_json(msg=database.error)
-        _warn_structural(module, database)
-    changes = [change for database in databases for change in done.get(database.name, ((), ()))[0]]
-    unfixed = [left for database in databases for left in done.get(database.name, ((), ()))[1]]
-    warn_if_nothing(module, databases)
+        _warn_structural(module, audited)
+    changes = [change for one in repaired for change in one.changes]
+    warn_if_nothing(module, audits)
     result = {
         "changed": bool(changes),
-        "changes": [_report.change_result(change) for change in changes],
-        "not_fixed": [_report.unfixed_result(left) for left in unfixed],
-        "selection": _report.selection_result(module.params),
-        **_report.audit_result(databases, module.params["show_all"]),
+        "changes": [change_result(change) for change in changes],
+        "not_fixed": [unfixed_result(left) for one in repaired for left in one.unfixed],
+        "selection": selection_result(module.params),
+        **audit_result(audits, module.params["show_all"]),
     }
     if module._diff:
-        result["diff"] = _report.fix_diff(changes)
-    failures = _failures(databases, result)
+        result["diff"] = fix_diff(changes)
+    failures = _failures(audits, result)
     if failures and module.params["fail_on_unfixed"]:
         made = f"{len(changes)} sequence(s) {'would be' if module.check_mode else 'were'} repaired"
         module.fail_json(msg=f"{made}, but {failures}", **result)
@@ -65,14 +74,14 @@ def _refused(database: Database) -> str | None:
     return f"{refused}. Run it on the primary" if database.in_recovery else refused
 
 
-def _warn_structural(module: AnsibleModule, database: Database) -> None:
-    for finding in database.findings.values():
-        if finding.verdict.status == _judge.UNKNOWN and _judge.STRUCTURAL.intersection(finding.verdict.reasons):
-            name = f"{finding.sequence.schema}.{finding.sequence.name}"
-            module.warn(f'{name} in database "{database.name}" could not be judged: {_report.message_of(finding)}')
+def _warn_structural(module: AnsibleModule, audited: Audited) -> None:
+    for finding in audited.found.findings.values():
+        if finding.verdict.status == UNKNOWN and STRUCTURAL.intersection(finding.verdict.reasons):
+            name = f'{finding.sequence.schema}.{finding.sequence.name} in database "{audited.database.name}"'
+            module.warn(f"{name} could not be judged: {message_of(finding)}")
 
 
-def _failures(databases: list[Database], result: dict[str, t.Any]) -> str:
+def _failures(audits: list[Audited], result: dict[str, t.Any]) -> str:
     """What is left, in one sentence; empty where nothing is."""
     parts = []
     if result["not_fixed"]:
@@ -81,5 +90,5 @@ def _failures(databases: list[Database], result: dict[str, t.Any]) -> str:
             f"{len(result['not_fixed'])} could not be. First: {first['schema']}.{first['name']} in database"
             f' "{first["database"]}": {first["message"]}. Remedy: {first["remedy"]}'
         )
-    parts += [database.error for database in databases if database.error]
+    parts += [audited.database.error for audited in audits if audited.database.error]
     return "; ".join(parts)

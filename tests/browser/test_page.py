@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from ansible_collections.pgops.sequences.plugins.module_utils._discover import selected
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import selected
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document
 from ansible_collections.pgops.sequences.plugins.plugin_utils._page import render_page
 from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import add_trend

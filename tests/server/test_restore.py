@@ -306,9 +306,7 @@ def _cut(path: Path, target: Path, part: float) -> Path:
 @newest
 @pytest.mark.parametrize("part", [0.01, 0.9])
 @pytest.mark.parametrize("kind", ["custom", "tar", "sql", "gz", "bz2", "xz", "zst"])
-def test_a_cut_off_dump_leaves_nothing(
-    bench: Bench, empty: str, tmp_path: Path, kind: str, part: float
-) -> None:
+def test_a_cut_off_dump_leaves_nothing(bench: Bench, empty: str, tmp_path: Path, kind: str, part: float) -> None:
     cut = _cut(bench.dump(kind), tmp_path / "cut", part)
     message = _refused(bench, empty, str(cut), dump=cut)
     assert "cut off" in message, message

@@ -32,7 +32,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 needs_extension = pytest.mark.skipif(
-    VERSIONS[-1] < 18, reason="an extension of one's own, outside the server's folders, needs extension_control_path of 18"
+    VERSIONS[-1] < 18,
+    reason="an extension of one's own, outside the server's folders, needs extension_control_path of 18",
 )
 
 
@@ -84,7 +85,9 @@ def _sed(message: str, script: Path) -> Path:
     command = re.search(r"(sed (?:-E )?'[^']*')", message)
     assert command, message
     edited = script.with_suffix(".edited.sql")
-    edited.write_bytes(subprocess.run(["/bin/sh", "-c", command[1]], input=script.read_bytes(), check=True, capture_output=True).stdout)
+    edited.write_bytes(
+        subprocess.run(["/bin/sh", "-c", command[1]], input=script.read_bytes(), check=True, capture_output=True).stdout
+    )
     return edited
 
 
@@ -256,7 +259,9 @@ def test_switches_that_need_a_superuser(bench: Bench, empty: str, target: str, r
     schema = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a int REFERENCES a); INSERT INTO a VALUES (1)"
     archive, script = _dumps(bench, schema, "--data-only", "--disable-triggers")
     (again,) = _dumps(bench, schema, "--data-only", kinds=("sql",))
-    bench.sql(empty, f'{schema.partition("; INSERT")[0]}; ALTER TABLE a OWNER TO "{role}"; ALTER TABLE b OWNER TO "{role}"')
+    bench.sql(
+        empty, f'{schema.partition("; INSERT")[0]}; ALTER TABLE a OWNER TO "{role}"; ALTER TABLE b OWNER TO "{role}"'
+    )
     options: dict[str, Any] = {"database": empty, "login_user": role}
     more = {"data_only": True, "options": ["--disable-triggers"]}
     assert "leave it out of options" in _fails(bench, "system trigger", dump=archive, **options, **more)
@@ -367,7 +372,10 @@ def test_a_materialized_view_in_a_plain_dump(bench: Bench, target: str) -> None:
 
 
 def test_a_statement_that_no_transaction_takes(bench: Bench, empty: str, tmp_path: Path) -> None:
-    script = _script(tmp_path, "CREATE TABLE items (id serial PRIMARY KEY);\nINSERT INTO items VALUES (1),(2);\nVACUUM ANALYZE items;\n")
+    script = _script(
+        tmp_path,
+        "CREATE TABLE items (id serial PRIMARY KEY);\nINSERT INTO items VALUES (1),(2);\nVACUUM ANALYZE items;\n",
+    )
     message = _fails(bench, "line 3", database=empty, dump=script)
     assert "Take it out of the script" in message
     _works(bench, database=empty, dump=_script(tmp_path, script.read_text().replace("VACUUM ANALYZE items;", "")))

@@ -73,12 +73,13 @@ def _rolled_back(bench: Bench, database: str, words: str, **options: Any) -> str
 # Nothing but the target.
 
 
-@pytest.mark.parametrize("connect", ['\\connect "{}";', "\\c {}", "SELECT 1; \\c {}", "\\connect -reuse-previous=on {}"])
-def test_a_script_does_not_leave_its_target(
-    bench: Bench, empty: str, live: str, tmp_path: Path, connect: str
-) -> None:
+@pytest.mark.parametrize(
+    "connect", ['\\connect "{}";', "\\c {}", "SELECT 1; \\c {}", "\\connect -reuse-previous=on {}"]
+)
+def test_a_script_does_not_leave_its_target(bench: Bench, empty: str, live: str, tmp_path: Path, connect: str) -> None:
     script = _write(
-        tmp_path, f"-- an export\n\n{connect.format(live)}\n\nDROP TABLE IF EXISTS message;\nCREATE TABLE message (id int);\n"
+        tmp_path,
+        f"-- an export\n\n{connect.format(live)}\n\nDROP TABLE IF EXISTS message;\nCREATE TABLE message (id int);\n",
     )
     assert "\\c" in _rolled_back(bench, empty, "Commands of psql in a dump are not run", dump=script)
     assert bench.contents(live) == {"public.message": 500}
@@ -141,7 +142,10 @@ def test_a_script_one_trusts_finds_its_files(bench: Bench, empty: str, tmp_path:
     ],
 )
 def test_what_a_script_left_is_told_truly(bench: Bench, empty: str, tmp_path: Path, text: str, words: str) -> None:
-    bench.sql(empty, "CREATE TABLE live (id int); CREATE TABLE notes (t text); INSERT INTO live SELECT generate_series(1, 500)")
+    bench.sql(
+        empty,
+        "CREATE TABLE live (id int); CREATE TABLE notes (t text); INSERT INTO live SELECT generate_series(1, 500)",
+    )
     _rolled_back(bench, empty, words, dump=_write(tmp_path, text)) if "ROLLBACK" not in text else None
     if "ROLLBACK" in text:
         result = bench.run(database=empty, dump=_write(tmp_path, text))
@@ -248,7 +252,13 @@ def test_a_new_database_as_the_options_say(bench: Bench, target: str, tmp_path: 
         query = "SELECT pg_encoding_to_char(encoding), datcollate, pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s"
         assert bench.sql("postgres", query, target) == [("LATIN1", "C", role)]
         drop(bench, target)
-        for name, value in {**more, "encoding": "NONE", "locale": "xx_YY", "template": "gone", "owner": "nobody"}.items():
+        for name, value in {
+            **more,
+            "encoding": "NONE",
+            "locale": "xx_YY",
+            "template": "gone",
+            "owner": "nobody",
+        }.items():
             result = bench.run(database=target, dump=_dump(bench, "custom"), create=True, **{name: value})
             assert result["failed"] and "Nothing was changed" in result["msg"], result
             assert target not in bench.databases()
@@ -266,8 +276,11 @@ def test_settings_comment_and_rights_of_the_source_are_carried_over(bench: Bench
     try:
         bench.sql(source, "CREATE SCHEMA app; CREATE TABLE app.t (id serial)")
         bench.sql(source, f"""ALTER DATABASE "{source}" SET search_path = app, public""")
-        bench.sql(source, f"""COMMENT ON DATABASE "{source}" IS 'it''s the
-shop; ours'""")
+        bench.sql(
+            source,
+            f"""COMMENT ON DATABASE "{source}" IS 'it''s the
+shop; ours'""",
+        )
         bench.sql(source, f"""REVOKE CONNECT ON DATABASE "{source}" FROM PUBLIC""")
         bench.sql(source, f"""GRANT CONNECT ON DATABASE "{source}" TO {role}""")
         dump = bench.dump("custom", database=source)
@@ -281,7 +294,9 @@ shop; ours'""")
         drop(bench, source)
         bench.sql("postgres", f"DROP ROLE {role}")
         result = bench.run(database=target, dump=dump, create=True)
-        assert result["restored"] and f"GRANT CONNECT ON DATABASE \"{target}\" TO {role}" in str(result["warnings"]), result
+        assert result["restored"] and f'GRANT CONNECT ON DATABASE "{target}" TO {role}' in str(result["warnings"]), (
+            result
+        )
     finally:
         drop(bench, source)
         drop(bench, target)
@@ -362,7 +377,10 @@ def test_rows_of_an_extensions_table(tmp_path: Path, kind: str) -> None:
         bench = Bench(server, tmp_path)
         bench.sql("postgres", "CREATE DATABASE source")
         bench.sql("source", "CREATE EXTENSION geo; CREATE TABLE places (id serial PRIMARY KEY)")
-        bench.sql("source", "INSERT INTO places SELECT generate_series(1, 25); INSERT INTO spatial_ref_sys VALUES (900001, 'own')")
+        bench.sql(
+            "source",
+            "INSERT INTO places SELECT generate_series(1, 25); INSERT INTO spatial_ref_sys VALUES (900001, 'own')",
+        )
         dump = bench.dump(kind)
         for _run in range(2):
             result = bench.run(database="target", dump=dump, create=True)
@@ -379,7 +397,8 @@ def test_a_restore_of_rows_never_sets_a_sequence_back(bench: Bench, empty: str, 
     assert bench.sql(empty, "SELECT nextval('customers_id_seq')") == [(1002,)]
     # A plain dump cannot be told what not to do; what it does is made good, also where it fails.
     script = _write(
-        tmp_path, "SELECT setval('public.customers_id_seq', 40, true), setval('public.alone', 50, true);\nINSERT INTO customers (id) VALUES (50);\n"
+        tmp_path,
+        "SELECT setval('public.customers_id_seq', 40, true), setval('public.alone', 50, true);\nINSERT INTO customers (id) VALUES (50);\n",
     )
     assert bench.run(database=empty, dump=script)["restored"]
     assert bench.sql(empty, "SELECT nextval('customers_id_seq'), nextval('alone')") == [(1003, 51)]
@@ -437,7 +456,11 @@ def test_no_trace_in_later_dumps(bench: Bench, target: str, tmp_path: Path) -> N
         assert b"pgops" not in whole.read_bytes()
         text = (tmp_path / "p").read_text().replace(target, again)
         # What servers older than this pg_dump do not know.
-        for newer in ("SET transaction_timeout = 0;", "SET default_table_access_method = heap;", " LOCALE_PROVIDER = libc"):
+        for newer in (
+            "SET transaction_timeout = 0;",
+            "SET default_table_access_method = heap;",
+            " LOCALE_PROVIDER = libc",
+        ):
             text = text.replace(newer, "") if bench.server.version < 17 else text
         (tmp_path / "again.sql").write_text(text.replace(" LOCALE = 'C'", " LC_COLLATE = 'C' LC_CTYPE = 'C'"))
         command = [str(client_binaries() / "psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-h", str(bench.server.socket_dir)]
@@ -515,7 +538,9 @@ def test_a_role_without_temporary_tables(bench: Bench, empty: str) -> None:
     role = f"Plain {secrets.token_hex(3)}"
     bench.sql("postgres", f'CREATE ROLE "{role}" LOGIN')
     try:
-        bench.sql(empty, f'REVOKE TEMPORARY ON DATABASE {empty} FROM PUBLIC; GRANT CREATE, USAGE ON SCHEMA public TO "{role}"')
+        bench.sql(
+            empty, f'REVOKE TEMPORARY ON DATABASE {empty} FROM PUBLIC; GRANT CREATE, USAGE ON SCHEMA public TO "{role}"'
+        )
         options: dict[str, Any] = {"dump": _dump(bench, "sql", "--no-owner", "--no-privileges"), "login_user": role}
         result = bench.run(database=empty, **options)
         assert result["failed"] and "Nothing was changed" in result["msg"], result

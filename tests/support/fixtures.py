@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import collections
 import importlib
+import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +75,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
+
+
+# How tests say that a program was not there; other reasons for a skip are the tests' own business.
+_PROGRAM = re.compile(r"is installed|is not installed|needs the program|is not there: install|needs Java")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Tell ``make test`` which programs were missing, and how many tests that left out."""
+    path = os.environ.get("PGOPS_LEFT_OUT")
+    if not path:
+        return
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = [str(report.longrepr[2]).removeprefix("Skipped: ") for report in reports if report.longrepr]
+    counts = collections.Counter(reason for reason in reasons if _PROGRAM.search(reason))
+    with Path(path).open("a") as lines:
+        for reason, tests in counts.items():
+            print(json.dumps({"reason": reason, "tests": tests}), file=lines)
+        for reason in LEFT_OUT:
+            print(json.dumps({"reason": reason, "tests": None}), file=lines)
 
 
 def _version(item: pytest.Item) -> int | None:

@@ -16,7 +16,7 @@ import re
 import shlex
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 
 
 class Failure(t.NamedTuple):
@@ -227,7 +227,9 @@ def _values(failure: Failure, place: Place) -> dict[str, str]:
 
 
 def _fits(failure: Failure, states: str, message: str, kind: str) -> bool:
-    if states and not (re.match(states, failure.sqlstate) if failure.sqlstate else "|" in states and states.endswith("|")):
+    if states and not (
+        re.match(states, failure.sqlstate) if failure.sqlstate else "|" in states and states.endswith("|")
+    ):
         return False
     if not re.search(message, failure.message):
         return False
@@ -238,5 +240,7 @@ def _fits(failure: Failure, states: str, message: str, kind: str) -> bool:
 
 def _object(message: str) -> str:
     """The name that a message is about: what was denied, or the first one in quotes."""
-    found = re.search(r"permission denied for \w+ (.+?)(?= LINE 1: |$)", message) or re.search(r'"((?:[^"]|"")+)"', message)
+    found = re.search(r"permission denied for \w+ (.+?)(?= LINE 1: |$)", message) or re.search(
+        r'"((?:[^"]|"")+)"', message
+    )
     return found[1] if found else message

@@ -14,18 +14,15 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
-    ConnectError,
-    DatabaseError,
-    Session,
-    quote_identifier,
-)
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.parallel import NO_TIMEOUT
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import Program
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.progress import Progress
 
 # Seconds that a server may take to come back after a command that restored it.
@@ -42,9 +39,7 @@ ORDER BY c.relpages DESC
 """
 
 
-def analyze(
-    target: Target, database: str, jobs: int, only: set[tuple[str, str]] | None, progress: Progress
-) -> str:
+def analyze(target: Target, database: str, jobs: int, only: set[tuple[str, str]] | None, progress: Progress) -> str:
     """Planner statistics, table by table: a function that fails in one index must not cost all the others theirs.
 
     :arg jobs: how many sessions
@@ -108,7 +103,9 @@ def run_command(command: str, target: Target, database: str, progress: Progress)
     if code != 0:
         end = "\n".join(list(program.errors)[-20:])
         how = f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
-        raise RestoreError(f"the restore command {how}. What it had done by then stays as it is. The end of its output:\n{end}")
+        raise RestoreError(
+            f"the restore command {how}. What it had done by then stays as it is. The end of its output:\n{end}"
+        )
     progress.begin("waiting for the server")
     deadline = time.monotonic() + _COMES_BACK
     while True:
@@ -116,10 +113,14 @@ def run_command(command: str, target: Target, database: str, progress: Progress)
             with Session(target, database) as session:
                 if not session.in_recovery:
                     return
-                problem = "the server is in recovery and takes no changes; promote it, or restore to a target it promotes at"
+                problem = (
+                    "the server is in recovery and takes no changes; promote it, or restore to a target it promotes at"
+                )
         except ConnectError as error:
             problem = str(error)
-            if not re.search(r"refused|No such file|starting up|shutting down|not yet accepting|recovery|closed|timeout", problem):
+            if not re.search(
+                r"refused|No such file|starting up|shutting down|not yet accepting|recovery|closed|timeout", problem
+            ):
                 raise RestoreError(f"the restore command has run, but {problem}") from None
         if time.monotonic() > deadline:
             raise RestoreError(f"the restore command has run, but after {_COMES_BACK:.0f} seconds {problem}")

@@ -19,7 +19,7 @@ import re
 import subprocess
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._discover import literals, matches, selected
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import literals, matches, selected
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError
 
 if t.TYPE_CHECKING:
@@ -182,7 +182,14 @@ class Archive:
 
         :arg most: bytes after which it is enough
         """
-        arguments = [self._program, "--file=-", *switches, f"--use-list={self._list(entries, 'sql.list')}", "--", self.path]
+        arguments = [
+            self._program,
+            "--file=-",
+            *switches,
+            f"--use-list={self._list(entries, 'sql.list')}",
+            "--",
+            self.path,
+        ]
         with subprocess.Popen(
             arguments,
             env=dict(self._environment),
@@ -216,7 +223,10 @@ class Archive:
         :raises RestoreError: a pattern without ``!`` or wildcard matches nothing, or nothing at all is left
         """
         candidates = self.of(*(("TABLE DATA",) if data_only else _OF_A_TABLE))
-        names = {entry.number: (name, f"{schema}.{name}") for entry, (schema, name) in zip(candidates, self.names(candidates))}
+        names = {
+            entry.number: (name, f"{schema}.{name}")
+            for entry, (schema, name) in zip(candidates, self.names(candidates))
+        }
         for pattern in literals(patterns):
             if not any(matches(pattern, name) for both in names.values() for name in both):
                 wanted = pattern.rpartition(".")[2].lower()
@@ -275,12 +285,21 @@ class Archive:
         """The source database's name, as quoted in SQL, and its settings, comment and rights, as statements for that name."""
         text = self._run("--create", "--list").decode(self._codec, "surrogateescape")
         found = [Entry(int(line[1]), line[2], line[3]) for line in map(_LINE.fullmatch, text.splitlines()) if line]
-        entries = [entry for entry in found if _OF_DATABASE.match(f"{entry.kind} {entry.text}") and _is_of_database(entry)]
+        entries = [
+            entry for entry in found if _OF_DATABASE.match(f"{entry.kind} {entry.text}") and _is_of_database(entry)
+        ]
         if not entries:
             return "", []
         sql = self.sql(entries, -1, "--create")
-        name = re.search(rf"^(?:ALTER|COMMENT ON|GRANT .+ ON|REVOKE .+ ON|ALTER ROLE .+ IN) DATABASE {_IDENTIFIER}", sql, re.MULTILINE)
-        begin = re.compile(r"(?:ALTER DATABASE|ALTER ROLE|COMMENT ON DATABASE|GRANT|REVOKE|SECURITY LABEL) .*?;$", re.MULTILINE | re.DOTALL)
+        name = re.search(
+            rf"^(?:ALTER|COMMENT ON|GRANT .+ ON|REVOKE .+ ON|ALTER ROLE .+ IN) DATABASE {_IDENTIFIER}",
+            sql,
+            re.MULTILINE,
+        )
+        begin = re.compile(
+            r"(?:ALTER DATABASE|ALTER ROLE|COMMENT ON DATABASE|GRANT|REVOKE|SECURITY LABEL) .*?;$",
+            re.MULTILINE | re.DOTALL,
+        )
         return (name[1] if name else ""), [found for found in begin.findall(sql) if " OWNER TO " not in found]
 
 

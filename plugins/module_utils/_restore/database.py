@@ -13,17 +13,13 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
-    ConnectError,
-    DatabaseError,
-    Session,
-    quote_identifier,
-    quote_literal,
-)
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import Options, RestoreError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import Client
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import notes
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import RELATIONS
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import (
@@ -25,7 +25,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore.stream im
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import Archive
 
     Query = t.Callable[..., list[Row]]

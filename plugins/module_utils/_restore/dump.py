@@ -113,7 +113,9 @@ def identify(path: str) -> Dump:
         head = _unpacked_head(path, compression)
         if head.startswith(b"PGDMP") or head[257:262] == b"ustar":
             kind = "a custom" if head.startswith(b"PGDMP") else "a tar"
-            raise RestoreError(f"the dump {path} is {kind} archive compressed once more with {compression}; unpack it first")
+            raise RestoreError(
+                f"the dump {path} is {kind} archive compressed once more with {compression}; unpack it first"
+            )
     for magic, words in _FOREIGN:
         if head.startswith(magic):
             raise RestoreError(f"{path} is not a dump of PostgreSQL but {words}")
@@ -256,13 +258,19 @@ def fingerprint(dump: Dump, scope: str, watch: t.Callable[[bytes], None] = lambd
         paths = [path for path in found if os.path.isfile(path)]
     try:
         for path in paths:
-            digest.update(f"\0{os.path.basename(path)}\0{os.path.getsize(path)}\0".encode("utf-8", "surrogateescape") if len(paths) > 1 else b"")
+            digest.update(
+                f"\0{os.path.basename(path)}\0{os.path.getsize(path)}\0".encode("utf-8", "surrogateescape")
+                if len(paths) > 1
+                else b""
+            )
             with open(path, "rb") as file:
                 while block := file.read(_BLOCK):
                     digest.update(block)
                     watch(block)
     except OSError as error:
-        raise RestoreError(f"{error.filename} of the dump cannot be read by the user {_user()}: {error.strerror}") from None
+        raise RestoreError(
+            f"{error.filename} of the dump cannot be read by the user {_user()}: {error.strerror}"
+        ) from None
     return digest.hexdigest()[:32]
 
 

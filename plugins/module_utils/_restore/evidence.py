@@ -12,11 +12,12 @@ import re
 import time
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import ConnectError, DatabaseError, Session
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.advice import Failure
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Headings
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.stream import Transcript
 
@@ -50,12 +51,16 @@ def failure_of(said: Transcript, headings: Headings) -> Failure:
     """
     state, message, level = "", [], "ERROR"
     for text in said.errors:
-        found = re.match(r"(?:psql:<stdin>:\d+: |psql: )?(ERROR|FATAL|PANIC|error|WARNING|NOTICE): +(?:([0-9A-Z]{5}): +)?(.*)", text)
+        found = re.match(
+            r"(?:psql:<stdin>:\d+: |psql: )?(ERROR|FATAL|PANIC|error|WARNING|NOTICE): +(?:([0-9A-Z]{5}): +)?(.*)", text
+        )
         if found:
             level = found[1]
             if level not in ("WARNING", "NOTICE"):
                 state, message = found[2] or "", [found[3]]
-        elif level not in ("WARNING", "NOTICE") and not text.startswith(("LOCATION: ", "SCHEMA NAME: ", "TABLE NAME: ", "CONSTRAINT NAME: ")):
+        elif level not in ("WARNING", "NOTICE") and not text.startswith(
+            ("LOCATION: ", "SCHEMA NAME: ", "TABLE NAME: ", "CONSTRAINT NAME: ")
+        ):
             message.append(text)
     text = " ".join(" ".join(message).split()).rstrip(".")
     text = text[:1000] + " ..." if len(text) > 1000 else text

@@ -40,7 +40,10 @@ _TOGETHER = re.compile(rb"^(?:BEGIN;|SELECT pg_catalog\.lo_close\(0\);)\n\n?\Z",
 
 # Settings in the head of a dump that older servers do not know: since which version, and the line, in its surroundings.
 _SETTINGS = (
-    (170000, re.compile(rb"(?<=^SET idle_in_transaction_session_timeout = 0;\n)SET transaction_timeout = 0;$", re.MULTILINE)),
+    (
+        170000,
+        re.compile(rb"(?<=^SET idle_in_transaction_session_timeout = 0;\n)SET transaction_timeout = 0;$", re.MULTILINE),
+    ),
     (120000, re.compile(rb"(?<=\n\n)SET default_table_access_method = heap;(?=\n\n)")),
 )
 
@@ -77,7 +80,9 @@ class Filter:
         :raises RestoreError: it holds what psql must not be given
         """
         if b"\0" in block:
-            raise RestoreError("the dump holds a NUL byte, at which psql would drop the rest of a line; dump or copy it again")
+            raise RestoreError(
+                "the dump holds a NUL byte, at which psql would drop the rest of a line; dump or copy it again"
+            )
         data = self._rest + block
         end = len(data) - _TRAILER if self._by_pg_restore else len(data)
         cut = 0
@@ -184,7 +189,9 @@ class Headings:
     :ivar offset: bytes that have passed
     """
 
-    _HEADING = re.compile(rb"^-- (?:Data for )?Name: (.{0,500}); Type: ([A-Z ]+); Schema: (.{0,200}?); Owner: ", re.MULTILINE)
+    _HEADING = re.compile(
+        rb"^-- (?:Data for )?Name: (.{0,500}); Type: ([A-Z ]+); Schema: (.{0,200}?); Owner: ", re.MULTILINE
+    )
 
     def __init__(self) -> None:
         self.data = 0

@@ -19,7 +19,8 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore.options i
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import Client, Programs
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row, Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.progress import Progress
 
     Query = t.Callable[..., list[Row]]

@@ -16,16 +16,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
-    DatabaseError,
-    quote_identifier,
-    quote_literal,
-)
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
 
     Query = t.Callable[..., list[Row]]
     Table = tuple[str, str]
@@ -107,9 +104,7 @@ def note_in_transaction(fingerprint: str, tag: str) -> str:
 
 def count(fingerprint: str, tag: str) -> str:
     """An expression: how many tables carry the note."""
-    return (
-        f"(SELECT count(*) FROM pg_catalog.pg_description WHERE description LIKE $c{tag}${_PREFIX} {fingerprint} %$c{tag}$)"
-    )
+    return f"(SELECT count(*) FROM pg_catalog.pg_description WHERE description LIKE $c{tag}${_PREFIX} {fingerprint} %$c{tag}$)"
 
 
 def note_tables(query: Query, fingerprint: str, kind: str, tables: Iterable[Table]) -> int:
@@ -179,7 +174,9 @@ def holding_rows(query: Query, tables: Iterable[Table]) -> list[Table]:
     for place in range(0, len(tables), _AT_ONCE):
         part = tables[place : place + _AT_ONCE]
         names = [f"{quote_identifier(schema)}.{quote_identifier(name)}" for schema, name in part]
-        statement = " UNION ALL ".join(f"SELECT {number} AS number WHERE EXISTS (SELECT FROM {name})" for number, name in enumerate(names))
+        statement = " UNION ALL ".join(
+            f"SELECT {number} AS number WHERE EXISTS (SELECT FROM {name})" for number, name in enumerate(names)
+        )
         try:
             found += [part[row["number"]] for row in query(statement)]
         except DatabaseError:

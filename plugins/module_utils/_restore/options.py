@@ -122,7 +122,9 @@ class Options:
                     raise RestoreError(f"{name} cannot be used with command, which decides itself what it restores")
         for name in ("encoding", "locale", "template", "owner"):
             if getattr(self, name) and not self.create:
-                raise RestoreError(f"{name} is for a database that is created; set create: true as well, or leave it out")
+                raise RestoreError(
+                    f"{name} is for a database that is created; set create: true as well, or leave it out"
+                )
         for argument in self.options:
             name = argument.partition("=")[0] if argument.startswith("--") else argument[:2]
             if name in _OURS:

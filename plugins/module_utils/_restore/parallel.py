@@ -16,11 +16,8 @@ import os
 import re
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
-    ConnectError,
-    DatabaseError,
-    Session,
-)
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import decide, notes
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.advice import Failure, advice
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError, counted, named
@@ -31,7 +28,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore.stream im
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import Archive
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.job import Job
 
@@ -49,7 +46,9 @@ def check_whole(program: str, path: str, environment: Mapping[str, str]) -> None
     reading = Program([program, f"--file={os.devnull}", "--", path], environment)
     if reading.finish() != 0:
         message = " ".join(list(reading.errors)[-3:]).replace("pg_restore: error: ", "")
-        raise RestoreError(f"the dump {path} is damaged or cut off: {message.rstrip('.')}. Nothing was changed. Dump or copy it again")
+        raise RestoreError(
+            f"the dump {path} is damaged or cut off: {message.rstrip('.')}. Nothing was changed. Dump or copy it again"
+        )
 
 
 def locked(session: Session) -> bool:
@@ -109,7 +108,9 @@ def _run(job: Job, tables: int) -> tuple[bool, list[str]]:
             if re.match(r"pg_restore: finished item \d+ TABLE DATA ", line):
                 watcher.one_more()
 
-        program = Program(job.pg_restore("--verbose", "--no-password", *how, *role, where), job.client.environment, watch=watch)
+        program = Program(
+            job.pg_restore("--verbose", "--no-password", *how, *role, where), job.client.environment, watch=watch
+        )
         try:
             return program.finish() == 0, list(program.errors)
         finally:
@@ -165,7 +166,9 @@ def begin(target: Target, database: str, emptying: Sequence[str], fingerprint: s
             notes.note_tables(run, fingerprint, "begun", tables)
 
 
-def check(target: Target, database: str, fingerprint: str, made: Sequence[Table], loaded: Sequence[Table]) -> tuple[list[Table], list[Table], int]:
+def check(
+    target: Target, database: str, fingerprint: str, made: Sequence[Table], loaded: Sequence[Table]
+) -> tuple[list[Table], list[Table], int]:
     """Ask the server what is there after pg_restore, and note it.
 
     :arg made: relations that must be there

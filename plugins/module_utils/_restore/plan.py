@@ -145,11 +145,13 @@ def _select(job: Job, archive: Archive) -> None:
         )
     archive.leave_out(options.exclude)
     if options.tables:
-        values = len(archive.of("SEQUENCE SET"))
+        before = len(archive.of("SEQUENCE SET"))
         archive.select(options.tables, options.data_only)
-        left_out = values - len(archive.of("SEQUENCE SET"))
+        left_out = before - len(archive.of("SEQUENCE SET"))
         if left_out:
-            job.warn(f"the positions of {counted(left_out, 'sequence')} in the dump are left out with tables; a repair judges them by rows alone")
+            job.warn(
+                f"the positions of {counted(left_out, 'sequence')} in the dump are left out with tables; a repair judges them by rows alone"
+            )
         if not options.data_only:
             job.warn(
                 "tables by name come as pg_restore --table brings them: without defaults, identities, indexes, constraints and triggers."
@@ -161,7 +163,9 @@ def _select(job: Job, archive: Archive) -> None:
         archive.keep(lambda entry: entry.kind != "SEQUENCE SET")
     job.result.tables_total = len(archive.of("TABLE DATA"))
     if not archive.of("TABLE", "TABLE DATA", "FOREIGN TABLE"):
-        job.warn_of_no_table(f"The dump {job.dump.path} holds no table" + ("" if archive.entries else ", nor anything else"))
+        job.warn_of_no_table(
+            f"The dump {job.dump.path} holds no table" + ("" if archive.entries else ", nor anything else")
+        )
     if int(archive.server_version.partition(".")[0] or 0) > job.server_version // 10000:
         job.warn(
             f"the dump comes from PostgreSQL {archive.server_version}, newer than the server"

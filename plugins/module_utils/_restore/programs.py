@@ -23,12 +23,12 @@ import subprocess
 import threading
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import SECRETS
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import SECRETS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
 
     Version = tuple[int, int]
 
@@ -97,7 +97,10 @@ def find_programs(
         paths = {name: shutil.which(name, path=place) for name in names}
         if not all(paths.values()):
             missing = ", ".join(name for name, path in paths.items() if not path)
-            problem = problem or f"{' and '.join(names)} are needed, and {missing} was not found in {place or 'the PATH of this task'}"
+            problem = (
+                problem
+                or f"{' and '.join(names)} are needed, and {missing} was not found in {place or 'the PATH of this task'}"
+            )
             continue
         programs = Programs(t.cast("dict[str, str]", paths), min(_ask(str(path)) for path in paths.values()))
         if programs.version[0] < at_least:
@@ -109,7 +112,11 @@ def find_programs(
             problem = unfit(programs)
             if not problem:
                 return programs
-    package = f"postgresql-client-{at_least} (Debian, Ubuntu) or postgresql{at_least} (RPM)" if at_least else "postgresql-client"
+    package = (
+        f"postgresql-client-{at_least} (Debian, Ubuntu) or postgresql{at_least} (RPM)"
+        if at_least
+        else "postgresql-client"
+    )
     raise ProgramError(
         f"{problem}. Nothing was changed. Install the package {package}, in its latest minor release, on the host that runs the task, or say with"
         " bin_dir where newer programs are"

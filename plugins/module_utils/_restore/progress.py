@@ -16,13 +16,13 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import Session
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Headings
 
 # The promise to the operator is 30 seconds; the poll between takes its share.

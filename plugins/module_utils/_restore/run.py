@@ -22,9 +22,11 @@ import typing as t
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _connect
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import OptionError, check_values
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import ConnectError, DatabaseError, Session
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import DRIVER_IMPORT_ERROR, driver
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import target_of
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import (
     after,
     database,
@@ -51,12 +53,15 @@ def run_restore(module: AnsibleModule) -> None:
     try:
         options = Options.of(module.params)
         check_values(module.params)
-        if _connect.driver is None:
-            module.fail_json(msg=missing_required_lib("psycopg2"), exception=_connect.DRIVER_IMPORT_ERROR)
-        target = _connect.target_of(module.params)
+        if driver is None:
+            module.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_IMPORT_ERROR)
+        target = target_of(module.params)
         hide = functools.partial(remove_values, no_log_strings=module.no_log_values)
         # Ansible's own folder for this would be made with a warning where the user never had one.
-        with tempfile.TemporaryDirectory(prefix="pgops-") as folder, Progress(module.params["progress_file"], hide) as progress:
+        with (
+            tempfile.TemporaryDirectory(prefix="pgops-") as folder,
+            Progress(module.params["progress_file"], hide) as progress,
+        ):
             client = Client(target, folder, f"pgops.sequences {secrets.token_hex(6)}")
             job = Job(options, target, client, folder, progress, module.warn, result)
             try:

@@ -13,17 +13,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
-    ConnectError,
-    DatabaseError,
-    Session,
-    quote_identifier,
-)
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ansible_collections.pgops.sequences.plugins.module_utils._connect import Row, Target
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
 
     Query = t.Callable[..., list[Row]]
 

@@ -24,7 +24,7 @@ import secrets
 import threading
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import notes
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump import BROKEN, Dump, open_text
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Filter, Headings
@@ -271,7 +271,9 @@ class Stream:
         if fingerprint:
             statements.append("RESET SESSION AUTHORIZATION")
             if self._role:
-                statements.append(f"SELECT pg_catalog.set_config($r{tag}$role$r{tag}$, $r{tag}${self._role}$r{tag}$, true)")
+                statements.append(
+                    f"SELECT pg_catalog.set_config($r{tag}$role$r{tag}$, $r{tag}${self._role}$r{tag}$, true)"
+                )
             statements.append(notes.note_in_transaction(fingerprint, tag))
             noted = notes.count(fingerprint, tag)
         statements += [self._mark(notes.loaded(tag), noted), "COMMIT"]

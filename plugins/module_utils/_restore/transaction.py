@@ -13,12 +13,9 @@ import functools
 import re
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._connect import (
-    ConnectError,
-    DatabaseError,
-    Session,
-    quote_identifier,
-)
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import decide, evidence, sequences
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.advice import Failure, advice
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump import BROKEN, Dump, line_of, open_text

@@ -9,13 +9,12 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from ansible_collections.pgops.sequences.plugins.module_utils._discover import (
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.defaults import (
     Default,
-    matches,
     parse_default,
     parse_identifiers,
-    selected,
 )
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import matches, selected
 
 quickly = hypothesis.settings(max_examples=500, deadline=None, derandomize=True, database=None)
 

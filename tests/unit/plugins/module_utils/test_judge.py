@@ -13,8 +13,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _judge, _model
-from ansible_collections.pgops.sequences.plugins.module_utils._judge import Move, Policy, Refusal, Thresholds
+from ansible_collections.pgops.sequences.plugins.module_utils import _model
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Move, Policy, Refusal, plan
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import state_for
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import Thresholds, Verdict, judge
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Reading, State, Trouble
 
 MIN64, MAX64 = -(2**63), 2**63 - 1
@@ -104,8 +106,8 @@ def seen(
     return Observation(of, state, None, readings)
 
 
-def verdict(observation: Observation, gap: int = 1000, near_limit: float = 80.0) -> _judge.Verdict:
-    return _judge.judge(observation, Thresholds(gap, near_limit))
+def verdict(observation: Observation, gap: int = 1000, near_limit: float = 80.0) -> Verdict:
+    return judge(observation, Thresholds(gap, near_limit))
 
 
 def said(observation: Observation, **thresholds: Any) -> str:
@@ -114,7 +116,7 @@ def said(observation: Observation, **thresholds: Any) -> str:
 
 
 def planned(observation: Observation, **policy: Any) -> Move | Refusal | None:
-    return _judge.plan(observation, verdict(observation), Policy(**policy))
+    return plan(observation, verdict(observation), Policy(**policy))
 
 
 def next_after(observation: Observation, **policy: Any) -> int | None:
@@ -572,7 +574,7 @@ def test_steps_end_at_the_value_before_the_target_or_at_the_end_of_a_block_of_ca
 def test_state_that_brings_a_next_value_about_is_within_the_bounds(
     of: _model.Sequence, next_value: int, state: State
 ) -> None:
-    assert _judge.state_for(of, next_value) == state
+    assert state_for(of, next_value) == state
     assert state.next_value(of.increment) == next_value
 
 

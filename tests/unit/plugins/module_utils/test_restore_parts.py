@@ -68,7 +68,9 @@ END = b"""--
 WHOLE = HEAD + ROWS + LARGE_OBJECTS + END
 
 
-def _through(text: bytes, size: int = 1 << 20, server: int = 180000, archived: bool = False, leaky: bool = True) -> bytes:
+def _through(
+    text: bytes, size: int = 1 << 20, server: int = 180000, archived: bool = False, leaky: bool = True
+) -> bytes:
     passed = Filter(server, archived, leaky)
     parts = [passed.feed(text[start : start + size]) for start in range(0, len(text), size)]
     return b"".join([*parts, passed.finish()])

@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""Columns in, the furthest values they hold out."""
+
+from __future__ import annotations
+
+import decimal
+import typing as t
+
+from ansible_collections.pgops.sequences.plugins.module_utils._model import LONG_SCAN_ROWS, Reading
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.obstacles import Limits, too_large
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.probes import Ends, Probe, batches, run_probes
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.troubles import column_trouble
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.settings import MOST_RELATIONS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader
+
+
+def read_columns(
+    sessions: Sessions, wanted: Mapping[t.Any, tuple[Sequence, Column]], limits: Limits
+) -> dict[t.Any, Reading]:
+    """Read what columns hold.
+
+    :arg wanted: sequence and column by any key
+    :returns: readings by the same keys
+    """
+    readings: dict[t.Any, Reading] = {}
+    scans: dict[t.Any, int] = {}
+    ends: dict[t.Any, list[Probe]] = {}
+    for key, (_sequence, column) in wanted.items():
+        probes = probes_of_ends(column)
+        if not column.indexed:
+            try:
+                rows = scans[key] = _rows_to_scan(sessions, column)
+            except DatabaseError as error:
+                readings[key] = Reading(trouble=column_trouble(error, column, sessions.first))
+                continue
+            if limits.max_scan_rows and rows > limits.max_scan_rows:
+                readings[key] = Reading(scan_rows=rows, trouble=too_large(column, rows))
+                continue
+            if rows > LONG_SCAN_ROWS:
+                # Alone in its batch, so that statement_timeout is all its own.
+                probes = [probe._replace(relations=MOST_RELATIONS) for probe in probes]
+        ends[key] = probes
+
+    within: dict[t.Any, list[Probe]] = {}
+    for key, result in run_probes(sessions, ends).items():
+        sequence, column = wanted[key]
+        if isinstance(result, DatabaseError):
+            readings[key] = Reading(trouble=column_trouble(result, column, sessions.first))
+            continue
+        readings[key], settled = reading_of_ends(sequence, result)
+        if not settled:
+            within[key] = probes_within(sequence, column)
+    for key, result in run_probes(sessions, within).items():
+        sequence, column = wanted[key]
+        if isinstance(result, DatabaseError):
+            readings[key] = Reading(trouble=column_trouble(result, column, sessions.first))
+        else:
+            readings[key] = readings[key]._replace(furthest=furthest_of_ends(sequence, result))
+    for key, rows in scans.items():
+        readings[key] = readings[key]._replace(scan_rows=rows)
+    return readings
+
+
+def probes_of_ends(column: Column) -> list[Probe]:
+    """Greatest and least value of a column: the ends of an index, or one scan for both."""
+    name = column.sql_name
+    return _in_parts(column, (f"max({name})::text", f"min({name})::text"))
+
+
+def probes_within(sequence: Sequence, column: Column) -> list[Probe]:
+    """The furthest value of a column within the sequence's reach."""
+    name = column.sql_name
+    # A quoted literal cast to the column's type: a bare -9223372036854775808 would be numeric and miss the index.
+    lowest, highest = (f"'{bound}'::{column.base_type}" for bound in sequence.reach)
+    inside = f" WHERE {name} >= {lowest} AND {name} <= {highest}"
+    ends = (f"max({name})::text", "NULL::text") if sequence.ascending else ("NULL::text", f"min({name})::text")
+    return _in_parts(column, ends, inside)
+
+
+def _in_parts(column: Column, ends: tuple[str, str], condition: str = "") -> list[Probe]:
+    """A probe of a table and all below it; where those are too many for one transaction, one of each of them."""
+    average = max(1, column.relations // (len(column.parts) or 1))
+    return [Probe(*ends, f"FROM {table}{condition}", average) for table in _tables(column)]
+
+
+def _tables(column: Column) -> list[str]:
+    return [f"ONLY {part}" for part in column.parts] or [column.sql_table]
+
+
+def reading_of_ends(sequence: Sequence, ends: Ends) -> tuple[Reading, bool]:
+    """What greatest and least value say of a column.
+
+    :arg ends: both as text; ``NaN`` is the greatest of all numbers for PostgreSQL
+    :returns: the reading, and whether it is final: False where the furthest value within the reach is still to be read
+    """
+    if ends[0] is None or ends[1] is None:
+        return Reading(empty=True), True
+    reach = sequence.reach
+    greatest, least = decimal.Decimal(ends[0]), decimal.Decimal(ends[1])
+    over = greatest.is_nan() or greatest > reach.highest
+    under = least.is_nan() or least < reach.lowest
+    outside = over or under
+    beyond, inside_end, text = (over, greatest >= reach.lowest if not over else False, ends[0])
+    if not sequence.ascending:
+        beyond, inside_end, text = (under, least <= reach.highest if not under else False, ends[1])
+    if beyond:
+        # Where no value is within the reach there is nothing more to read.
+        return Reading(out_of_bounds=True), reach.lowest > reach.highest
+    return Reading(furthest=whole(text, sequence.ascending) if inside_end else None, out_of_bounds=outside), True
+
+
+def whole(value: str | None, ascending: bool) -> int | None:
+    """The last whole number that counting meets at or before a value: only whole numbers are handed out."""
+    if value is None:
+        return None
+    rounding = decimal.ROUND_FLOOR if ascending else decimal.ROUND_CEILING
+    return int(decimal.Decimal(value).to_integral_value(rounding))
+
+
+def furthest_of_ends(sequence: Sequence, ends: Ends) -> int | None:
+    """The furthest of both, in the direction of counting, as a whole number."""
+    return whole(ends[0] if sequence.ascending else ends[1], sequence.ascending)
+
+
+def _rows_to_scan(reader: Reader, column: Column) -> int:
+    """How many rows the planner expects to scan.
+
+    Its estimate follows the size on disk, also of tables that were never analyzed, as after a restore.
+    """
+    name = column.sql_name
+    average = column.relations // (len(column.parts) or 1)
+    rows = 0
+    for tables in batches(_tables(column), lambda _table: average, MOST_RELATIONS):
+        union = " UNION ALL ".join(f"SELECT {name} FROM {table}" for table in tables)
+        plan = next(iter(reader.query(f"EXPLAIN (FORMAT JSON) {union}")[0].values()))
+        rows += int(plan[0]["Plan"]["Plan Rows"])
+    return rows

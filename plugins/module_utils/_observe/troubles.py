@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""An error of a statement in, why something could not be read or done out (contract, section 2)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pgops.sequences.plugins.module_utils._model import Trouble
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
+
+
+VANISHED = frozenset({"42P01", "42703", "42704", "42809", "3F000", "55000", "XX000"})
+"""Errors of a statement whose table, column or schema was dropped, renamed or replaced since it was discovered."""
+
+
+def column_trouble(error: DatabaseError, column: Column, session: Session) -> Trouble:
+    """Translate a failed reading of a column to the contract's reasons."""
+    role = quote_identifier(session.role)
+    if error.sqlstate == "42501" and "row-level security" in str(error):
+        remedy = f"ALTER ROLE {role} BYPASSRLS; or connect as its owner with session_role: {column.owner}"
+        return Trouble("row_security", f"{column.schema}.{column.table}: {error}", remedy)
+    grant = f"GRANT SELECT ({column.sql_name}) ON {column.sql_table} TO {role};"
+    return _trouble(error, f"{column.schema}.{column.table}.{column.name}", grant)
+
+
+def sequence_trouble(error: DatabaseError, sequence: Sequence, session: Session) -> Trouble:
+    """Translate a failed reading or repair of a sequence to the contract's reasons."""
+    grant = f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO {quote_identifier(session.role)};"
+    return _trouble(error, f"{sequence.schema}.{sequence.name}", grant)
+
+
+def _trouble(error: DatabaseError, place: str, grant: str) -> Trouble:
+    cause = f"{place}: {error}"
+    if error.sqlstate == "42501":
+        return Trouble("no_privilege", cause, grant)
+    if error.sqlstate == "55P03":
+        remedy = "run again when it is free, or with a longer lock_timeout"
+        return Trouble("locked", f"{place} is locked by another session", remedy)
+    if error.sqlstate == "53200":
+        remedy = "the server's lock table is full: run again later, or raise max_locks_per_transaction"
+        return Trouble("locked", cause, remedy)
+    if error.sqlstate == "57014":
+        return Trouble("timeout", cause, "run again with a longer statement_timeout")
+    if error.sqlstate in VANISHED:
+        cause = f"{cause}: it was dropped or renamed meanwhile, or is damaged"
+        return Trouble("error", cause, "run again", vanished=True)
+    return Trouble("error", cause, "run again once this is settled")

@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""Findings and changes in, the results users see out: dictionaries and the diff (contract, sections 3 and 4)."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import state_for
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import QUIET, STATUSES
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._repair.statements import setval
+from ansible_collections.pgops.sequences.plugins.module_utils._sentences import message_of, unfixed_message_of
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Sequence as List
+
+    from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline import Audited
+    from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import State
+    from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Change, Unfixed
+
+    Dict = dict[str, t.Any]
+
+
+def summary_of(several: Iterable[Audited]) -> Dict:
+    """Count sequences by status; ``total`` is their sum."""
+    counts: collections.Counter[str] = collections.Counter()
+    for audited in several:
+        counts.update(audited.found.quiet.values())
+        counts.update(finding.verdict.status for finding in audited.found.findings.values())
+    return {"total": sum(counts.values()), **{status: counts[status] for status in STATUSES}}
+
+
+def audit_result(several: List[Audited], show_all: bool) -> Dict:
+    """The part of the result that both modules share (contract, section 3).
+
+    :arg several: the databases asked for
+    :arg show_all: list every sequence, not only those that need a look
+    """
+    return {
+        "summary": {"databases": len(several), **summary_of(several)},
+        "databases": [
+            {
+                "name": audited.database.name,
+                "server_version": audited.database.server_version,
+                "in_recovery": audited.database.in_recovery,
+                "error": audited.database.error,
+                "summary": summary_of([audited]),
+            }
+            for audited in several
+        ],
+        "sequences": [
+            sequence_result(finding)
+            for audited in several
+            for finding in sorted(audited.found.findings.values(), key=lambda finding: finding.place)
+            if show_all or finding.verdict.status not in QUIET
+        ],
+    }
+
+
+def selection_result(params: Mapping[str, t.Any]) -> Dict:
+    """What was looked at, so that results of different runs can be told apart.
+
+    :arg params: the module's options
+    """
+    selection = {name: params[name] or [] for name in ("schemas", "tables", "sequences", "columns")}
+    return {"databases": params["databases"] or [params["login_db"]], **selection}
+
+
+def sequence_result(finding: Finding) -> Dict:
+    """One entry of ``sequences``."""
+    sequence, verdict, state = finding.sequence, finding.verdict, finding.observation.state
+    return {
+        "database": finding.database,
+        "schema": sequence.schema,
+        "name": sequence.name,
+        "columns": _columns_result(finding),
+        "data_type": sequence.data_type,
+        "start_value": sequence.start_value,
+        "increment": sequence.increment,
+        "min_value": sequence.min_value,
+        "max_value": sequence.max_value,
+        "cache_size": sequence.cache_size,
+        "cycle": sequence.cycle,
+        "last_value": state.last_value if state else None,
+        "is_called": state.is_called if state else None,
+        "next_value": verdict.next_value,
+        "furthest_value": verdict.furthest,
+        "limit": verdict.limit,
+        "gap": verdict.gap,
+        "percent_used": verdict.percent_used,
+        "status": verdict.status,
+        "reasons": list(verdict.reasons),
+        "message": message_of(finding),
+        "fix": fix_of(finding),
+    }
+
+
+def _columns_result(finding: Finding) -> list[Dict]:
+    return [
+        {
+            "schema": column.schema,
+            "table": column.table,
+            "column": column.name,
+            "type": column.type_name,
+            "via": ",".join(column.via),
+            "indexed": column.indexed,
+            "furthest_value": reading.furthest,
+            "error": reading.trouble.cause if reading.trouble else None,
+        }
+        for column, reading in zip(finding.sequence.columns, finding.observation.readings)
+    ]
+
+
+def fix_of(finding: Finding) -> Dict | None:
+    """What would repair it; None where nothing should or can be done."""
+    target, sequence = finding.verdict.target, finding.sequence
+    if target is None:
+        return None
+    statement = setval(state_for(sequence, target), f"{quote_literal(sequence.sql_name)}::regclass")
+    return {"next_value": target, "statement": f"{statement};"}
+
+
+def change_result(change: Change) -> Dict:
+    """One entry of ``changes``."""
+    return {
+        "database": change.database,
+        "schema": change.schema,
+        "name": change.name,
+        "reasons": list(change.reasons),
+        "method": change.method,
+        "before": _state_result(change.increment, change.before),
+        "after": _state_result(change.increment, change.after),
+        "statement": change.statement,
+    }
+
+
+def unfixed_result(unfixed: Unfixed) -> Dict:
+    """One entry of ``not_fixed``."""
+    finding = unfixed.finding
+    return {
+        "database": finding.database,
+        "schema": finding.sequence.schema,
+        "name": finding.sequence.name,
+        "reasons": list(unfixed.reasons),
+        "message": unfixed_message_of(unfixed),
+        # What went wrong on the way has to be settled first.
+        "remedy": unfixed.trouble.remedy if unfixed.trouble else finding.remedy,
+    }
+
+
+def fix_diff(changes: List[Change]) -> Dict:
+    """Before and after of every change, a line each, for ``--diff``."""
+
+    def lines(which: str) -> str:
+        return "".join(
+            f"{change.database}: {change.schema}.{change.name}"
+            f" last_value={state.last_value} is_called={str(state.is_called).lower()}"
+            f" next_value={state.next_value(change.increment)}\n"
+            for change in changes
+            for state in [getattr(change, which)]
+        )
+
+    return {
+        "before_header": "sequences",
+        "after_header": "sequences",
+        "before": lines("before"),
+        "after": lines("after"),
+    }
+
+
+def _state_result(increment: int, state: State) -> Dict:
+    return {
+        "last_value": state.last_value,
+        "is_called": state.is_called,
+        "next_value": state.next_value(increment),
+    }
