@@ -86,6 +86,7 @@ class Database:
     :ivar error: why it could not be entered or read, or None
     :ivar server_version: such as ``16.4``; None before it was entered
     :ivar in_recovery: whether the server is a hot standby; None before it was entered
+    :ivar server: which server that is, for results (contract, section 3)
     :ivar sessions: connections to it, once it was entered
     :ivar findings: what was found that is worth a word, by the sequences' oids
     :ivar quiet: the status of each other sequence that was found, by its oid
@@ -98,6 +99,7 @@ class Database:
         self.error: str | None = None
         self.server_version: str | None = None
         self.in_recovery: bool | None = None
+        self.server: dict[str, str | int | bool | None] | None = None
         self.findings: dict[int, Finding] = {}
         self.quiet: dict[int, str] = {}
         self.unmatched: frozenset[tuple[str, str]] = frozenset()
@@ -125,6 +127,7 @@ class Database:
         try:
             self.sessions = Sessions(self._connect, session)
             self.server_version, self.in_recovery = self.session.version, self.session.in_recovery
+            self.server = server_of(self._target, self.session)
             self._choice = self._choose()
             self.unmatched = self._choice.unmatched
         except ConnectError as error:
@@ -246,6 +249,16 @@ class Database:
             self.findings[finding.sequence.oid] = finding
         else:
             self.quiet[finding.sequence.oid] = status
+
+
+def server_of(target: Target, session: Session) -> dict[str, str | int | bool | None]:
+    """The server that a session is with, as every result names it (contract, section 3)."""
+    return {
+        "address": str(target.parameters.get("host") or ""),
+        "port": int(target.parameters.get("port") or 5432),
+        "in_recovery": session.in_recovery,
+        "system_identifier": session.system_identifier,
+    }
 
 
 def _tried_twice(read: Callable[[], T]) -> T:

@@ -251,13 +251,7 @@ class Session:
         except Exception as error:  # The drivers raise many types here, ValueError and TypeError among them.
             raise self._connect_error(str(error)) from error
         try:
-            facts = self.query(
-                "SELECT current_setting('server_version_num')::int AS version_number,"
-                " current_setting('server_version') AS version, pg_is_in_recovery() AS in_recovery,"
-                " current_setting('default_transaction_read_only')::bool AS read_only,"
-                " current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL AS restricts,"
-                " current_user::text AS role, current_setting('server_encoding') AS encoding"
-            )[0]
+            facts = self._facts("(SELECT system_identifier::text FROM pg_catalog.pg_control_system())")
         except DatabaseError as error:
             self.close()
             raise self._connect_error(str(error)) from error
@@ -268,6 +262,7 @@ class Session:
         self._begins_alone = self.version_number < 110000
         self._restricts: bool = facts["restricts"]
         self.read_only: bool = facts["read_only"]
+        self.system_identifier: str | None = facts["system_identifier"]
         self.role: str = facts["role"]
         if self.version_number < OLDEST_SERVER:
             self.close()
@@ -278,6 +273,25 @@ class Session:
         if facts["encoding"] == "SQL_ASCII":
             # Names there may be any bytes; LATIN1 carries each byte through unchanged in both directions.
             self._set_client_encoding("LATIN1")
+
+    def _facts(self, identifier: str) -> Row:
+        """What is to be known of the server; its identifier, too, where the role may read it.
+
+        :arg identifier: the expression that reads it
+        """
+        try:
+            return self.query(
+                "SELECT current_setting('server_version_num')::int AS version_number,"
+                " current_setting('server_version') AS version, pg_is_in_recovery() AS in_recovery,"
+                " current_setting('default_transaction_read_only')::bool AS read_only,"
+                " current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL AS restricts,"
+                " current_user::text AS role, current_setting('server_encoding') AS encoding,"
+                f" {identifier} AS system_identifier"
+            )[0]
+        except DatabaseError as error:
+            if error.sqlstate != "42501" or identifier == "NULL":
+                raise
+            return self._facts("NULL")
 
     def _set_client_encoding(self, encoding: str) -> None:
         if hasattr(self._connection, "set_client_encoding"):

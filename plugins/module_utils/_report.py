@@ -50,6 +50,7 @@ def audit_result(databases: list[Database], show_all: bool) -> Result:
     :arg show_all: list every sequence, not only those that need a look
     """
     return {
+        "server": next((database.server for database in databases if database.server), None),
         "summary": {"databases": len(databases), **summary_of(databases)},
         "databases": [
             {
