@@ -16,6 +16,7 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._play import Write
 
 _ARGUMENTS: dict[str, t.Any] = {
     "run": {"type": "str", "required": True, "choices": list(_variables.ENTRY_POINTS)},
+    "probe": {"type": "bool", "default": True},
 }
 
 
@@ -41,7 +42,7 @@ class ActionModule(ActionBase):
                 wrong.setdefault(str(error), []).append(host.name)
             else:
                 found.append((host.name, settings))
-        if not wrong:
+        if not wrong and options["probe"]:
             tried: set[tuple[str, str]] = set()
             for name, settings in found:
                 try:

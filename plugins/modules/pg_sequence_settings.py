@@ -27,6 +27,12 @@ attributes:
     support: full
     details:
       - Makes missing folders also in check mode, since reports are written there.
+options:
+  probe:
+    description:
+      - Whether to see that the files can be written to. They may be another machine's, as the monitor's are.
+    type: bool
+    default: true
 seealso:
   - module: pgops.sequences.pg_sequence_run
 """
