@@ -62,6 +62,16 @@ def test_types_choices_and_defaults_are_those_that_hold(entry: str) -> None:
             assert told.get("default") == (held or None if held == "" else held), name
 
 
+def test_the_monitor_takes_what_its_runs_take_and_its_own() -> None:
+    (spec,) = _specs(ROLES / "pg_sequences_monitor").values()
+    assert set(spec["options"]) == set(_variables.CHANGE) | set(_variables.MONITOR)
+    for name, told in spec["options"].items():
+        known = _variables.KNOWN[name]
+        assert (told["type"], told.get("choices")) == (known["type"], known.get("choices")), name
+        if name in _variables.MONITOR:
+            assert told.get("default") == known.get("default"), name
+
+
 @pytest.mark.parametrize("run", ["check", "fix"])
 def test_every_option_of_a_module_can_be_set(run: str) -> None:
     spec = {**connection_arguments(), **audit_arguments(), **(repair_arguments() if run == "fix" else {})}
