@@ -11,6 +11,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import (
     audit_arguments,
@@ -36,8 +37,14 @@ _OPTIONS = {
     "pg_sequence_restore": {*connection_arguments(), *restore_arguments()},
 }
 
+_VERBOSITY = 3
+"""From where on the result is printed as it is, for those who look for a fault."""
+
 _OF_AUDIT = ("server", "selection", "summary", "databases", "sequences")
 _THRESHOLDS = {"gap_threshold": 1000, "near_limit_percent": 80.0}
+
+
+display = Display()
 
 
 class RunError(Exception):
@@ -81,6 +88,8 @@ class ActionModule(ActionBase):
         for name in ("error", "warnings", "diff"):
             if name in result:
                 result[name] = cleaned(result[name])
+        # Names are in it as they are, for other tasks to use; a terminal gets them by the report.
+        result["_ansible_verbose_override"] = display.verbosity < _VERBOSITY
         return result
 
 
