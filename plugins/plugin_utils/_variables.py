@@ -69,6 +69,18 @@ RESTORE: Spec = {
     "pg_sequences_restore_analyze": {"type": "bool"},
     "pg_sequences_restore_force": {"type": "bool"},
     "pg_sequences_restore_options": _TEXTS,
+    "pg_sequences_restore_exclude": {
+        **_TEXTS,
+        "choices": [
+            *("comments", "event_triggers", "extensions", "materialized_view_data", "owners", "policies", "privileges"),
+            *("publications", "security_labels", "subscriptions", "tablespaces"),
+        ],
+    },
+    "pg_sequences_restore_psql_commands": {"type": "bool"},
+    "pg_sequences_restore_encoding": {"type": "str"},
+    "pg_sequences_restore_locale": {"type": "str"},
+    "pg_sequences_restore_template": {"type": "str"},
+    "pg_sequences_restore_owner": {"type": "str"},
     "pg_sequences_bin_dir": {"type": "path"},
 }
 """What is restored, and how."""

@@ -16,6 +16,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
     connection_arguments,
     repair_arguments,
 )
+from ansible_collections.pgops.sequences.plugins.module_utils._restore_plan import restore_arguments
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _settings, _variables
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -51,14 +52,19 @@ def test_each_entry_point_documents_the_variables_it_takes_and_no_others() -> No
 def test_types_choices_and_defaults_are_those_that_hold(entry: str) -> None:
     jobs = "check" if entry in ("check", "info") else "fix"
     modules = {**connection_arguments(), **audit_arguments(), **(repair_arguments() if jobs == "fix" else {})}
+    restore = restore_arguments()
     for name, told in SPECS[entry]["options"].items():
         known = _variables.KNOWN[name]
         assert told["type"] == known["type"], name
         if name not in _RUN:
             assert sorted(told.get("choices", [])) == sorted(known.get("choices", [])), name
-        held = known.get("default", modules.get(name.removeprefix(_variables.PREFIX), {}).get("default"))
-        # What another variable, or another run, decides.
-        if name not in ("pg_sequences_login_db",):
+        option = name.removeprefix(_variables.PREFIX)
+        if name in _variables.RESTORE:
+            option = option.removeprefix("restore_")
+        module = restore if name in _variables.RESTORE else modules
+        held = known.get("default", module.get(option, {}).get("default"))
+        # What another variable, or another run, decides; and what this version's module does not know yet.
+        if name != "pg_sequences_login_db" and (name not in _variables.RESTORE or option in restore):
             assert told.get("default") == (held or None if held == "" else held), name
 
 
@@ -90,6 +96,17 @@ def test_every_option_of_a_module_can_be_set(run: str) -> None:
     assert {name: options[name] for name in options if name != "fail_on_unfixed"} == {
         name.removeprefix("pg_sequences_"): value for name, value in given.items()
     }
+
+
+def test_every_variable_of_a_restore_reaches_its_module() -> None:
+    values = {"str": "x", "path": "x", "int": 2, "bool": True, "list": ["owners"]}
+    given = {name: values[spec["type"]] for name, spec in _variables.RESTORE.items()}
+    del given["pg_sequences_restore_command"]
+    settings = _settings.read({**given, "pg_sequences_database": "shop"}, "restore", False, given)
+    expected = {name.removeprefix("pg_sequences_").removeprefix("restore_"): value for name, value in given.items()}
+    assert settings.restore_options() == {"database": "shop", **expected}
+    known = {*restore_arguments(), "exclude", "psql_commands", "encoding", "locale", "template", "owner"}
+    assert set(expected) | {"database", "command", "progress_file"} == known
 
 
 @pytest.mark.parametrize(
