@@ -55,7 +55,6 @@ unit: $(INSTALLED) ## tests without a server
 	pytest tests/unit
 
 integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS, and in a real browser
-	@$(TOOLCHAIN) community > /dev/null
 	# The longest first, so that none is left for the end.
 	pytest -n 2 --dist loadfile tests/playbooks tests/browser tests/server
 

@@ -2,33 +2,49 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Decides what is to be told of the hosts of a play, and remembers what was."""
+"""Tells what is new or over on the hosts of a play, by mail and webhook, and remembers what was told."""
 
 from __future__ import annotations
 
-import datetime
 import functools
+import hashlib
 import json
+import os
+import shlex
+import socket
 import typing as t
-from pathlib import Path
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import module_loader
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts, _folder
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import FLEET_ARGUMENTS, document_of, or_tell
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts, _memory, _send, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._hosts import Fleet
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import WriteError, or_tell
+from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import Settings
 
 _ARGUMENTS: dict[str, t.Any] = {
-    **FLEET_ARGUMENTS,
-    "channel": {"type": "str", "required": True, "choices": ["mail", "webhook"]},
-    "state_file": {"type": "path", "required": True},
-    "reminder_hours": {"type": "float", "default": 24.0},
-    "webhook_format": {"type": "str", "default": "json", "choices": ["json", "slack"]},
-    "told": {"type": "dict"},
+    "run": {"type": "str", "required": True, "choices": list(_variables.ENTRY_POINTS)},
 }
 
-_NEEDED = {"mail": "community.general.mail", "webhook": "ansible.builtin.uri"}
+_MAIL = (
+    "mail_to",
+    "mail_from",
+    "mail_host",
+    "mail_port",
+    "mail_username",
+    "mail_password",
+    "mail_secure",
+    "mail_ca_cert",
+)
+_WEBHOOK = ("webhook_url", "webhook_format", "webhook_ca_cert")
+_SECRET = ("mail_password",)
+
+MONITOR = "PG_SEQUENCES_MONITOR_RUN"
+"""The environment variable by which the monitor says how it is run by hand."""
 
 
 class ActionModule(ActionBase):
@@ -38,52 +54,89 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Decide what is to be told, or remember that it was.
+        """Tell what is news, each destination for the hosts that name it.
 
         :returns: the action's result
-        :raises AnsibleActionFail: an option is wrong, or the file of what was told can be neither read nor written
         """
         result = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(argument_spec=_ARGUMENTS)
-        state = Path(options["state_file"])
-        channel = options["channel"]
-        if options["told"] is not None:
-            # What was decided on, not what would be now: time has passed.
-            keep = functools.partial(_remember, state, channel, options["told"])
-            or_tell("pg_sequences_alert_state", state, keep)
+        result.update(failures={}, told=[])
+        if self._task.check_mode:
             return result
-        if module_loader.find_plugin_with_context(_NEEDED[channel]).resolved is False:
-            raise AnsibleActionFail(
-                f"alerts by {channel} need {_NEEDED[channel]}: ansible-galaxy collection install community.general"
-            )
-        now = datetime.datetime.now(datetime.timezone.utc)
-        check_mode = bool(self._task.check_mode)
-        document = document_of(options["hosts"], options["run"], check_mode, (task_vars or {})["hostvars"], now)
-        told = or_tell("pg_sequences_alert_state", state, functools.partial(_read, state)).get(channel, {})
-        told = _alerts.readable(told)
-        alert = _alerts.decide(document, told, options["fail_on"], options["reminder_hours"])
-        result["due"] = alert is not None
-        if alert:
-            result["subject"] = _alerts.subject(alert)
-            result["told"] = _alerts.remember(document, told, options["fail_on"])
-            result["text"] = _alerts.text(alert)
-            result["body"] = _alerts.body(alert, options["webhook_format"])
-            if channel == "mail":
-                page = state.with_name("pg_sequences_alert.html")
-                or_tell("pg_sequences_alert_state", page, functools.partial(_folder.replace, page, _alerts.page(alert)))
-                result["page"] = str(page)
+        fleet = Fleet.of(self, task_vars or {}, options["run"], False)
+        commands = _commands(task_vars or {})
+        for channel, names, tell in (("mail", _MAIL, _mail), ("webhook", _WEBHOOK, _webhook)):
+            for hosts in fleet.by(functools.partial(_destination, names)).values():
+                try:
+                    told = self._tell(fleet, hosts, channel, names, tell, commands)
+                except (WriteError, _send.SendError) as error:
+                    word = "No mail was sent" if channel == "mail" else "The webhook was not reached"
+                    for host in hosts:
+                        said = f"{word}, so the next run tells it again: {visible(str(error))}."
+                        result["failures"][host] = f"{result['failures'].get(host, '')} {said}".strip()
+                else:
+                    result["told"] += told
         return result
 
+    def _tell(
+        self,
+        fleet: Fleet,
+        hosts: list[str],
+        channel: str,
+        names: tuple[str, ...],
+        tell: Callable[[Mapping[str, t.Any], _alerts.Alert], None],
+        commands: _alerts.Commands,
+    ) -> list[str]:
+        """Tell one destination what is news of some hosts, and remember that.
 
-def _read(state: Path) -> dict[str, t.Any]:
-    """What was told, by channel; nothing where there is no such file, or none of ours."""
-    try:
-        found = json.loads(state.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        # It is better to tell twice than not at all.
-        return {}
-    return found if isinstance(found, dict) and found.get("schema_version") == 1 else {}
+        :returns: what was told, in a line each
+        :raises WriteError: what was told before can be neither read nor written
+        :raises SendError: it did not go out
+        """
+        settings = fleet.settings[hosts[0]]
+        values = {name: settings.get(name) for name in names}
+        open_ones = {name: value for name, value in values.items() if name not in _SECRET}
+        key = f"{channel}:{hashlib.sha256(json.dumps(open_ones, sort_keys=True).encode()).hexdigest()[:16]}"
+        state = settings.alert_state
+        document = fleet.document(hosts)
+
+        def work() -> list[str]:
+            with _memory.locked(state):
+                memory = _memory.read(state, key)
+                reminder = float(settings.get("alert_reminder"))
+                decision = _alerts.decide(document, memory, reminder, commands, fleet.not_logged)
+                if decision.alert is None:
+                    return []
+                tell(values, decision.alert)
+                _memory.write(state, key, decision.memory)
+                return [f"{channel}: {_alerts.subject(decision.alert)}"]
+
+        return or_tell("pg_sequences_alert_state", state, work)
 
 
-def _remember(state: Path, channel: str, told: dict[str, t.Any]) -> None:
-    _folder.replace(state, json.dumps({**_read(state), "schema_version": 1, channel: told}, indent=1) + "\n")
+def _destination(names: tuple[str, ...], settings: Settings) -> str | None:
+    """What tells a destination from others: all that is set about it, and where what it was told is kept."""
+    if not settings.get(names[0]):
+        return None
+    values = [settings.get(name) for name in names]
+    return json.dumps([values, settings.get("alert_reminder"), str(settings.alert_state)])
+
+
+def _mail(values: Mapping[str, t.Any], alert: _alerts.Alert) -> None:
+    refused = _send.mail(values, _alerts.subject(alert), _alerts.text(alert), _alerts.page(alert))
+    if refused:
+        raise _send.SendError(f"the server refused {', '.join(refused)}")
+
+
+def _webhook(values: Mapping[str, t.Any], alert: _alerts.Alert) -> None:
+    slack = "hooks.slack.com" in values["webhook_url"]
+    _send.webhook(values, _alerts.body(alert, values["webhook_format"] or ("slack" if slack else "json")))
+
+
+def _commands(task_vars: Mapping[str, t.Any]) -> _alerts.Commands:
+    """How a playbook is run where this run is: by the monitor's command, or with this run's inventory."""
+    if monitor := os.environ.get(MONITOR):
+        return _alerts.Commands(socket.gethostname(), monitor)
+    sources = [source for source in task_vars.get("ansible_inventory_sources") or [] if isinstance(source, str)]
+    inventory = " ".join(f"-i {shlex.quote(source)}" for source in sources)
+    return _alerts.Commands(socket.gethostname(), f"ansible-playbook {inventory}".strip())

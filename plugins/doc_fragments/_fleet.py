@@ -9,6 +9,17 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+options:
+  run:
+    description:
+      - Which of the role's runs it is about.
+    type: str
+    required: true
+    choices: [check, info, fix, auto_fix, reset, restore]
+"""
+
+    CONTROLLER = r"""
+options: {}
 attributes:
   diff_mode:
     support: N/A
@@ -18,25 +29,4 @@ attributes:
     support: N/A
     details:
       - Never reports a change.
-options:
-  hosts:
-    description:
-      - Names of the hosts. One that has no result is left out.
-    type: list
-    elements: str
-    required: true
-  run:
-    description:
-      - Which of the role's entry points the results are of. Those of V(check) and V(info) are audits; for the others what the
-        repair returned goes first.
-    type: str
-    required: true
-    choices: [check, fix, auto_fix, restore, reset, info]
-  fail_on:
-    description:
-      - What in an audit is a failure. V(warning) is also V(critical), V(unknown) is everything that is not known to be healthy,
-        V(never) nothing; nothing would never be told, so that for alerts it is V(critical).
-    type: str
-    default: critical
-    choices: [critical, warning, unknown, never]
 """

@@ -45,6 +45,7 @@ def audit_result(several: List[Audited], show_all: bool) -> Dict:
     :arg show_all: list every sequence, not only those that need a look
     """
     return {
+        "server": next((audited.database.server for audited in several if audited.database.server), None),
         "summary": {"databases": len(several), **summary_of(several)},
         "databases": [
             {

@@ -7,114 +7,50 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pg_sequence_alert
-short_description: Decide what is to be told of the hosts of a play, and remember what was
+short_description: Tell what is new or over on the hosts of a play, by mail and webhook
 version_added: 0.1.0
 description:
-  - A step of the role P(pgops.sequences.pg_sequences#role), which calls it for you where O(pgops.sequences.pg_sequences#role:fleet:pg_sequences_mail_to)
-    or O(pgops.sequences.pg_sequences#role:fleet:pg_sequences_webhook_url) is set, and sends what it returns.
-  - To be told are problems that are new or have become others, what was repaired or is over, and, once in O(reminder_hours), what is
-    still there. Nothing is told twice in between. What a run did not look at is neither new nor over.
-  - A problem is a sequence whose status is a failure by O(fail_on), one that could not be repaired, and a host or database that
-    could not be audited.
-  - It runs on the controller, connects to no host and no server, and sends nothing itself.
+  - A step of the role P(pgops.sequences.pg_sequences#role), which calls it for you. It sends where a host's variables C(pg_sequences_mail_to)
+    or C(pg_sequences_webhook_url) say so. Hosts that name the same destination share a message.
+  - Told are problems that are new or have become others, what was repaired or is over, and, once in C(pg_sequences_alert_reminder) hours,
+    what is still there. Nothing is told twice in between.
+  - A problem is a sequence whose status is a failure by the host's C(pg_sequences_fail_on), one that could not be repaired, and a host or
+    database that could not be audited. Over is only what was looked at again, on the same server, with a selection and
+    thresholds no looser, and is no problem then. One that can no longer be judged is told of as that.
+  - What was told is kept in C(pg_sequences_alert_state); runs at the same time wait for each other.
+  - It runs on the controller. It does not fail; what could not be told is in RV(failures) and told by the next run.
 author:
   - pgops contributors (@pgops)
 extends_documentation_fragment:
   - pgops.sequences._attributes
   - pgops.sequences._fleet
+  - pgops.sequences._fleet.controller
 attributes:
   check_mode:
     support: full
     details:
-      - Changes that check mode only foretells are not told of as repaired.
-options:
-  channel:
-    description:
-      - By which way it is to be told. Each has its own memory, so that one that is out of order misses nothing.
-    type: str
-    required: true
-    choices: [mail, webhook]
-  state_file:
-    description:
-      - File on the controller that remembers what was told.
-    type: path
-    required: true
-  reminder_hours:
-    description:
-      - After how many hours a problem that is still there is told of again; V(0) is never.
-    type: float
-    default: 24
-  webhook_format:
-    description:
-      - V(slack) is a text as Slack, Mattermost and others take it, V(json) all there is.
-    type: str
-    default: json
-    choices: [json, slack]
-  told:
-    description:
-      - What an earlier call returned as RV(told), once it was sent. Then it is only remembered.
-    type: dict
+      - Sends nothing in check mode.
+seealso:
+  - module: pgops.sequences.pg_sequence_report
 """
 
 EXAMPLES = r"""
-- name: Decide what is to be told
+- name: Tell what is new or over
   pgops.sequences.pg_sequence_alert:
-    hosts: "{{ ansible_play_hosts_all }}"
     run: check
-    channel: webhook
-    state_file: /var/lib/pg_sequences/alerts.json
   run_once: true
-  register: alert
-
-- name: Tell it, and remember that
-  when: alert.due
-  run_once: true
-  block:
-    - name: Tell it
-      ansible.builtin.uri:
-        url: https://alerts.example.com/hook
-        method: POST
-        body: "{{ alert.body }}"
-        body_format: json
-
-    - name: Remember that
-      pgops.sequences.pg_sequence_alert:
-        hosts: []
-        run: check
-        channel: webhook
-        state_file: /var/lib/pg_sequences/alerts.json
-        told: "{{ alert.told }}"
 """
 
 RETURN = r"""
-due:
-  description: Whether there is anything to tell.
-  returned: unless O(told) is given
-  type: bool
-  sample: true
-subject:
-  description: The alert in a line.
-  returned: if RV(due)
-  type: str
-  sample: "PostgreSQL sequences: 2 new, 5 burning"
-text:
-  description: The alert as plain text.
-  returned: if RV(due)
-  type: str
-  sample: "PostgreSQL sequences: 2 new, 5 burning ..."
-page:
-  description: Path of the alert as HTML.
-  returned: if RV(due) and O(channel=mail)
-  type: str
-  sample: /var/lib/pg_sequences/pg_sequences_alert.html
-body:
-  description: What to post to a webhook.
-  returned: if RV(due)
+failures:
+  description: What could not be told, by the names of the hosts.
+  returned: success
   type: dict
-  sample: {text: "PostgreSQL sequences: 2 new, 5 burning ..."}
+  sample: {db1: "No mail was sent, so the next run tells it again: Connection refused."}
 told:
-  description: What to give as O(told) once it was sent.
-  returned: if RV(due)
-  type: dict
-  sample: {}
+  description: What was sent, a line each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["mail: PostgreSQL sequences: critical: db1 shop public.orders_id_seq"]
 """

@@ -179,6 +179,13 @@ not_fixed:
       description: The statement or option to use next.
       type: str
       sample: ALTER TABLE "public"."orders" ALTER COLUMN "id" TYPE bigint;
+server:
+  description:
+    - The server that was looked at. C(address) is as it was given, a host or the folder of a socket, empty for the default socket.
+    - C(system_identifier) is C(null) where the role may not read it. The whole is C(null) where no database could be entered.
+  returned: success
+  type: dict
+  sample: {address: shop.example.com, port: 5432, in_recovery: false, system_identifier: "7440973466427316255"}
 summary:
   description: As of M(pgops.sequences.pg_sequence_info), after the run.
   type: dict

@@ -66,6 +66,13 @@ selection:
   returned: success
   type: dict
   sample: {databases: [shop], schemas: [], tables: ["app_*"], sequences: [], columns: []}
+server:
+  description:
+    - The server that was looked at. C(address) is as it was given, a host or the folder of a socket, empty for the default socket.
+    - C(system_identifier) is C(null) where the role may not read it. The whole is C(null) where no database could be entered.
+  returned: success
+  type: dict
+  sample: {address: shop.example.com, port: 5432, in_recovery: false, system_identifier: "7440973466427316255"}
 summary:
   description: How many databases were looked at, and how many sequences have which status.
   type: dict

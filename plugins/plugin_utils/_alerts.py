@@ -4,21 +4,17 @@
 
 # This plugin util is PRIVATE to the collection: it can change at any time.
 
-"""A document and what was told before in, what is to be told now out: mail, webhook, what to remember. Pure.
-
-Told is what is new, what is repaired or over, and once in a while what is still there; never the same twice in between.
-"""
+"""What is news in, the words of a mail or a webhook out. Pure."""
 
 from __future__ import annotations
 
-import contextlib
-import datetime
 import html
-import json
 import shlex
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import FAILING
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _news
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import Kept
+from ansible_collections.pgops.sequences.plugins.plugin_utils._problems import Problem, is_over, problems_of
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import moment, visible
 
 if t.TYPE_CHECKING:
@@ -29,34 +25,23 @@ if t.TYPE_CHECKING:
 MOST_TOLD = 50
 """How many problems one alert lists; it says how many more there are."""
 
+_LONGEST = 180 * 86400.0
+"""Seconds after which what no run looked at again is forgotten, without a word."""
 
-class Problem(t.NamedTuple):
-    """Something that burns.
 
-    :ivar host: the host
-    :ivar database: the database, or nothing for the host as a whole
-    :ivar sequence: the sequence, or nothing for the database as a whole
-    :ivar what: status, ``not audited`` or ``not repaired``
-    :ivar message: what is to be said of it
-    :ivar command: what to run next, or nothing
+class Commands(t.NamedTuple):
+    """How a playbook is run where this run is.
+
+    :ivar where: the machine
+    :ivar playbook: what is to be written before a playbook's name
     """
 
-    host: str
-    database: str
-    sequence: str
-    what: str
-    message: str
-    command: str
+    where: str
+    playbook: str
 
-    @property
-    def key(self) -> str:
-        """What tells it from others, over runs."""
-        return _key(self.host, self.database, self.sequence)
-
-    @property
-    def place(self) -> str:
-        """Database and sequence, as they are shown."""
-        return " ".join(part for part in (visible(self.database), visible(self.sequence)) if part)
+    def of(self, name: str, hosts: Iterable[str]) -> str:
+        """The command that runs a playbook on some hosts."""
+        return f"{self.playbook} pgops.sequences.{name} --limit {shlex.quote(','.join(sorted(hosts)))}"
 
 
 class Alert(t.NamedTuple):
@@ -66,134 +51,102 @@ class Alert(t.NamedTuple):
     :ivar over: what was told of and is a problem no more, and what this run repaired, a sentence each
     :ivar problems: all there are now
     :ivar at: when the document was made
+    :ivar commands: how a playbook is run
     """
 
     new: list[Problem]
     over: list[str]
     problems: list[Problem]
     at: str
+    commands: Commands
 
 
-def problems_of(document: Document, fail_on: str) -> list[Problem]:
-    """What burns, the worst first.
+class Decision(t.NamedTuple):
+    """What is to be told, and what is to be remembered once it was.
 
-    :arg fail_on: which statuses do (contract, section 5); with ``never`` critical ones
+    :ivar alert: None where there is nothing to tell
+    :ivar memory: what to keep then
     """
-    burning = FAILING[fail_on] or FAILING["critical"]
-    found = []
-    for host in document["hosts"]:
-        check = f"ansible-playbook pgops.sequences.check --limit {shlex.quote(host['name'])}"
-        if host["error"]:
-            found.append(Problem(host["name"], "", "", "not audited", host["error"], check))
-        for database in host["databases"]:
-            if database["error"]:
-                found.append(Problem(host["name"], database["name"], "", "not audited", database["error"], check))
-    left = {}
-    for unfixed in document["not_fixed"]:
-        problem = Problem(*_place(unfixed), "not repaired", unfixed["message"], unfixed["remedy"])
-        left[problem.key] = problem
-    for sequence in document["sequences"]:
-        if sequence["status"] in burning and _key(*_place(sequence)) not in left:
-            fix = (sequence["fix"] or {}).get("statement", "")
-            found.append(Problem(*_place(sequence), sequence["status"], sequence["message"], fix))
-    return [*left.values(), *found]
+
+    alert: Alert | None
+    memory: dict[str, Kept]
 
 
 def decide(
-    document: Document, told: Mapping[str, Mapping[str, str]], fail_on: str, reminder_hours: float
-) -> Alert | None:
-    """What is to be told of a run; None where that is nothing.
+    document: Document,
+    memory: Mapping[str, Kept],
+    reminder_hours: float,
+    commands: Commands,
+    not_logged: Mapping[str, str] | None = None,
+) -> Decision:
+    """What is to be told of a run.
 
-    :arg told: what :func:`remember` returned when something was told last; nothing at first
+    :arg memory: what was told before
     :arg reminder_hours: after how many a problem is told of again; 0 for never
+    :arg not_logged: why what was repaired on a host is not in the log, where it is not
     """
-    problems = problems_of(document, fail_on)
-    new = [problem for problem in problems if told.get(problem.key, {}).get("what") != problem.what]
+    problems = problems_of(document, memory)
+    at = moment(document["generated_at"]).timestamp()
+    states = {problem.key: problem.what for problem in problems}
+    news = _news.compare(memory, states, lambda _key, kept: is_over(document, kept), at, reminder_hours * 3600)
+    fresh = {*news.new, *news.changed}
     changes = [] if document["run"]["check_mode"] else document["changes"]
-    over = [
-        f"{change['host']} {_shown(change)}: {change['before']['next_value']} -> {change['after']['next_value']}"
-        for change in changes
-    ]
-    repaired = {_key(*_place(change)) for change in changes}
-    for key in _over(document, told, problems):
-        if key not in repaired:
-            what = "audited again" if told[key]["what"] == "not audited" else f"no longer {told[key]['what']}"
-            over.append(f"{' '.join(visible(part) for part in key.split(_BREAK) if part)}: {what}")
-    alert = Alert(new, over, problems, document["generated_at"])
-    if new or over:
-        return alert
-    if not problems or not reminder_hours:
-        return None
-    now, last = moment(document["generated_at"]), min(moment(told[problem.key]["told"]) for problem in problems)
-    # A clock that was wrong once must not silence it until then.
-    due = now - last >= datetime.timedelta(hours=reminder_hours) or last > now
-    return alert if due else None
-
-
-def remember(document: Document, told: Mapping[str, Mapping[str, str]], fail_on: str) -> dict[str, dict[str, str]]:
-    """What is to be kept for the next run, once this one's alert was sent.
-
-    :arg told: what was kept before
-    """
-    problems = problems_of(document, fail_on)
-    over = set(_over(document, told, problems))
-    kept = {key: dict(value) for key, value in told.items() if key not in over}
-    for problem in problems:
-        kept[problem.key] = {
-            "what": problem.what,
-            "told": document["generated_at"],
-            "selection": _selection(document, problem.host),
-        }
-    return kept
-
-
-def readable(told: t.Any) -> dict[str, dict[str, str]]:
-    """What of a memory can be used: it is better to tell twice than not at all."""
-    kept = {}
-    for key, value in told.items() if isinstance(told, dict) else ():
-        with contextlib.suppress(KeyError, TypeError, ValueError):
-            moment(value["told"])
-            kept[key] = {"what": str(value["what"]), "told": value["told"], "selection": str(value["selection"])}
-    return kept
-
-
-def _over(document: Document, told: Mapping[str, Mapping[str, str]], problems: list[Problem]) -> list[str]:
-    """Keys of what was a problem and is none now: only where this run looked, by the same selection, and could tell."""
-    now = {problem.key for problem in problems}
-    unknown = {_key(*_place(sequence)) for sequence in document["sequences"] if sequence["status"] == "unknown"}
-    hosts = {host["name"]: host for host in document["hosts"]}
     over = []
-    for key, before in told.items():
-        name, database, sequence = (*key.split(_BREAK), "", "")[:3]
-        host = hosts.get(name)
-        if key in now or key in unknown or host is None or host["error"]:
-            continue
-        errors = {each["name"]: each["error"] for each in host["databases"]}
-        alike = before["selection"] == _selection(document, name)
-        if sequence:
-            looked = alike and not errors.get(database)
-        else:
-            looked = not database or alike or database in errors
-        if looked:
-            over.append(key)
-    return over
-
-
-def _selection(document: Document, name: str) -> str:
-    """What a run looked at on a host, as text that can be compared."""
-    (selection,) = [host["selection"] for host in document["hosts"] if host["name"] == name]
-    return json.dumps(selection, sort_keys=True)
+    repaired = set()
+    for change in changes:
+        name = f"{change['schema']}.{change['name']}"
+        repaired.add((change["host"], change["database"], name))
+        moved = f"{change['before']['next_value']} -> {change['after']['next_value']}"
+        reason = (not_logged or {}).get(change["host"])
+        unlogged = f", repaired, but it could not be logged: {reason}" if reason else ""
+        over.append(f"{change['host']} {visible(change['database'])} {visible(name)}: {moved}{unlogged}")
+    for key in news.over:
+        facts = memory[key].facts
+        if (facts["host"], facts["database"], facts["sequence"]) not in repaired:
+            was = memory[key].state
+            what = "audited again" if was == "not audited" else f"no longer {was}"
+            place = " ".join(visible(facts[part]) for part in ("host", "database", "sequence") if facts[part])
+            over.append(f"{place}: {what}")
+    told = {problem.key: Kept(problem.what, at, problem.facts) for problem in problems}
+    kept = _news.remember(memory, told, news.over, at, _LONGEST)
+    new = [problem for problem in problems if problem.key in fresh]
+    alert = Alert(new, over, problems, document["generated_at"], commands)
+    return Decision(alert if new or over or news.due else None, kept)
 
 
 def subject(alert: Alert) -> str:
-    """One line, as of a mail."""
-    counts = [(len(alert.new), "new"), (len(alert.over), "repaired or over"), (len(alert.problems), "burning")]
-    said = ", ".join(f"{count} {word}" for count, word in counts if count or word == "burning")
-    return f"PostgreSQL sequences: {said}" if alert.new or alert.over else f"PostgreSQL sequences: still {said}"
+    """One line, as of a mail: what is new, and where, or how many."""
+    if alert.new:
+        return f"PostgreSQL sequences: {_brief(alert.new)}"
+    if alert.over:
+        left = f"{len(alert.problems)} left" if alert.problems else "nothing left"
+        one = (
+            alert.over[0]
+            if len(alert.over) == 1 and len(alert.over[0]) < 120
+            else f"{len(alert.over)} repaired or over"
+        )
+        return f"PostgreSQL sequences: {one}; {left}"
+    return f"PostgreSQL sequences: still {_brief(alert.problems)}"
+
+
+def _brief(problems: list[Problem]) -> str:
+    """Problems in a few words: which one, or how many and where."""
+    first = problems[0]
+    if len(problems) == 1:
+        return f"{first.what}: {' '.join(part for part in (visible(first.host), first.place) if part)}"
+    hosts = {problem.host for problem in problems}
+    databases = {(problem.host, problem.database) for problem in problems}
+    kinds = {problem.what for problem in problems}
+    counts = ", ".join(f"{sum(problem.what == kind for problem in problems)} {kind}" for kind in sorted(kinds))
+    if len(databases) == 1 and first.database:
+        return f"{counts} in {visible(first.database)} on {visible(first.host)}"
+    if len(hosts) == 1:
+        return f"{counts} on {visible(first.host)}"
+    return f"{counts} on {len(hosts)} servers"
 
 
 def text(alert: Alert) -> str:
-    """The alert as plain text, the worst first, with the commands to run."""
+    """The alert as plain text, the worst first, with what settles each."""
     lines = [subject(alert), f"as of {alert.at}", ""]
     for title, problems in _sections(alert):
         lines.append(title)
@@ -204,9 +157,18 @@ def text(alert: Alert) -> str:
         lines += [f"  ... and {len(problems) - MOST_TOLD} more"] * (len(problems) > MOST_TOLD) + [""]
     if alert.over:
         lines += ["Repaired or over:", *(f"  {said}" for said in _first(alert.over)), ""]
-    hosts = sorted({problem.host for problem in alert.problems if problem.sequence})
-    lines += [f"  ansible-playbook pgops.sequences.fix --limit {shlex.quote(','.join(hosts))}"] * bool(hosts)
+    lines += _next(alert)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _next(alert: Alert) -> list[str]:
+    """The playbooks to run, and where."""
+    fix = {problem.host for problem in alert.problems if problem.sequence}
+    check = {problem.host for problem in alert.problems if not problem.sequence}
+    lines = [f"  {alert.commands.of('fix', fix)}"] * bool(fix) + [f"  {alert.commands.of('check', check)}"] * bool(
+        check
+    )
+    return [f"On {alert.commands.where}:", *lines] if lines else []
 
 
 def page(alert: Alert) -> str:
@@ -226,6 +188,8 @@ def page(alert: Alert) -> str:
     if alert.over:
         items = "".join(f"<li>{_safe(said)}</li>" for said in _first(alert.over))
         parts.append(f"<h2>Repaired or over</h2><ul>{items}</ul>")
+    if lines := _next(alert):
+        parts.append(f"<p>{_safe(lines[0])}</p><pre>{chr(10).join(_safe(line.strip()) for line in lines[1:])}</pre>")
     head = f"<meta charset='utf-8'><title>{_safe(subject(alert))}</title>"
     return f"<!DOCTYPE html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 
@@ -254,7 +218,7 @@ def _sections(alert: Alert) -> Iterable[tuple[str, list[Problem]]]:
     new = {problem.key for problem in alert.new}
     for title, problems in (
         ("New:", alert.new),
-        ("Still burning:", [problem for problem in alert.problems if problem.key not in new]),
+        ("Still there:", [problem for problem in alert.problems if problem.key not in new]),
     ):
         if problems:
             yield title, problems
@@ -265,24 +229,9 @@ def _first(said: list[str]) -> list[str]:
 
 
 def _as_dict(problem: Problem) -> dict[str, str]:
-    return {**problem._asdict(), "place": problem.place}
-
-
-_BREAK = "\n"
-
-
-def _key(*place: str) -> str:
-    return _BREAK.join(part.replace(_BREAK, "\\n") for part in place)
-
-
-def _place(entry: Document) -> tuple[str, str, str]:
-    """Host, database, and sequence."""
-    return entry["host"], entry["database"], f"{entry['schema']}.{entry['name']}"
-
-
-def _shown(entry: Document) -> str:
-    return " ".join(visible(part) for part in _place(entry)[1:])
+    names = ("host", "database", "sequence", "what", "message", "command", "place")
+    return {name: getattr(problem, name) for name in names}
 
 
 def _safe(text: str) -> str:
-    return html.escape(text)
+    return html.escape(visible(text))

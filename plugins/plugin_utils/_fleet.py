@@ -14,30 +14,37 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     Document = dict[str, t.Any]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 STATUSES = ("critical", "unknown", "warning", "healthy", "skipped")
 """The worst first."""
 
-FAILING = {
-    "critical": STATUSES[:1],
-    "warning": ("critical", "warning"),
-    "unknown": STATUSES[:3],
-    "never": (),
-}
-"""Which statuses are a failure (contract, section 5, ``pg_sequences_fail_on``)."""
+FAIL_ON = ("unknown", "critical", "warning", "never")
+"""What ``pg_sequences_fail_on`` may be (contract, section 5)."""
+
+STRUCTURAL = frozenset({"not_a_number", "foreign_table", "view", "custom_default"})
+"""Why a sequence cannot be judged for good: no GRANT, option or retry would settle it."""
 
 
-RESULTS = ("pg_sequences_restored", "pg_sequences_repair", "pg_sequences_audit")
-"""Variables of a host in which the role's tasks leave what the modules returned."""
+def fails(sequence: Mapping[str, t.Any], fail_on: str) -> bool:
+    """Whether a sequence is a failure.
 
-FAILURE = "__pg_sequences_failure"
-"""The variable that holds what ended a host's tasks, by the name of the run."""
+    :arg sequence: an entry of ``sequences``
+    :arg fail_on: one of :data:`FAIL_ON`
+    """
+    status = sequence["status"]
+    if fail_on == "warning":
+        return status in ("critical", "unknown", "warning")
+    if fail_on == "unknown" and status == "unknown":
+        return not STRUCTURAL.issuperset(sequence["reasons"])
+    return fail_on != "never" and status == "critical"
 
 
 class Run(t.NamedTuple):
@@ -60,38 +67,28 @@ class Run(t.NamedTuple):
 class Outcome(t.NamedTuple):
     """What came of one host.
 
-    :ivar result: what pg_sequence_info or pg_sequence_fix returned, or None
+    :ivar result: what pg_sequence_run returned, or None
     :ivar error: why it did not come to its end, or None
+    :ivar fail_on: what in an audit is a failure for this host
     """
 
     result: Mapping[str, t.Any] | None
     error: str | None
+    fail_on: str = "unknown"
 
 
-def outcome_of(variables: Mapping[str, t.Any], run: str, check_mode: bool) -> Outcome | None:
-    """What a host's variables tell of it; None where it has not been tried.
+def outcome_of(result: t.Any, fail_on: str) -> Outcome | None:
+    """What a host's ``pg_sequences_result`` tells of it; None where it has not been tried.
 
-    :arg variables: those named :data:`RESULTS` and :data:`FAILURE`, as far as there are
-    :arg run: name of the run
-    :arg check_mode: whether it was in check mode
+    :arg result: the variable's value, or None
+    :arg fail_on: what in an audit is a failure for this host
     """
-    wanted = {"check": RESULTS[2:], "info": RESULTS[2:], "restore": RESULTS}.get(run, RESULTS[1:])
-    results = {name: variables[name] for name in wanted if isinstance(variables.get(name), dict)}
-    failure = (variables.get(FAILURE) or {}).get(run)
-    if not results and failure is None:
+    if not isinstance(result, dict):
         return None
-    broken = [result for result in results.values() if result.get("failed") or result.get("unreachable")]
-    ended = {name: result for name, result in results.items() if "summary" in result}
-    # What the restore's last audit saw is newer than what its repair saw; before a restore, in check mode, it is older.
-    last = "pg_sequences_audit" if run == "restore" and not check_mode else "pg_sequences_repair"
-    newest = ended.get(last) or next(iter(ended.values()), None)
-    result = None if newest is None else {**ended.get("pg_sequences_repair", {}), **newest}
-    error = failure
-    if broken:
-        error = broken[0].get("msg") or failure or "it failed without a message"
-    elif error is None and newest is None and not run == "restore":
-        error = "the audit did not come to its end"
-    return Outcome(result, None if error is None else _one_line(error))
+    error = result.get("error")
+    if error is None and (result.get("failed") or result.get("unreachable") or "run" not in result):
+        error = result.get("msg") or result.get("exception") or "it was ended before it could say why"
+    return Outcome(result if result.get("summary") else None, None if error is None else _one_line(error), fail_on)
 
 
 def build_document(outcomes: Mapping[str, Outcome], run: Run) -> Document:
@@ -115,35 +112,40 @@ def build_document(outcomes: Mapping[str, Outcome], run: Run) -> Document:
     }
 
 
-def verdicts(document: Document, fail_on: str) -> dict[str, str]:
+def verdicts(document: Document, outcomes: Mapping[str, Outcome]) -> dict[str, str]:
     """Why a host's run is a failure, by the names of the hosts where it is.
 
-    :arg fail_on: of an audit; a repair fails for whatever it leaves behind
+    An audit fails by each host's own ``fail_on``, a repair for whatever it leaves behind.
+
+    :arg outcomes: those that the document was made of
     """
     run = document["run"]["name"]
-    if run == "info":
-        return {host["name"]: said for host in document["hosts"] if (said := _unentered(host))}
-    if run == "check":
-        return {host["name"]: said for host in document["hosts"] if (said := _audit_verdict(host, fail_on))}
+    found = collections.defaultdict(list)
+    for sequence in document["sequences"]:
+        found[sequence["host"]].append(sequence)
     left = collections.Counter(unfixed["host"] for unfixed in document["not_fixed"])
-    foretold = document["run"]["check_mode"]
-    return {
-        host["name"]: said
-        for host in document["hosts"]
-        if (said := _repair_verdict(host, left[host["name"]], foretold))
-    }
+    said = {}
+    for host in document["hosts"]:
+        name = host["name"]
+        if run == "info":
+            said[name] = _unentered(host)
+        elif run == "check":
+            said[name] = _audit_verdict(host, found[name], outcomes[name].fail_on)
+        else:
+            said[name] = _repair_verdict(host, left[name], document["run"]["check_mode"])
+    return {name: sentence for name, sentence in said.items() if sentence}
 
 
-def _audit_verdict(host: Document, fail_on: str) -> str:
+def _audit_verdict(host: Document, sequences: list[Document], fail_on: str) -> str:
     if fail_on == "never":
         return ""
-    summary = host["summary"] or dict.fromkeys(STATUSES, 0)
-    found = any(summary[status] for status in FAILING[fail_on])
-    counts = ", ".join(f"{summary[status]} {status}" for status in STATUSES[:3])
-    said = [f"{counts} (pg_sequences_fail_on={fail_on})."] if found else []
+    said = []
+    if any(fails(sequence, fail_on) for sequence in sequences):
+        counts = ", ".join(f"{host['summary'][status]} {status}" for status in STATUSES[:3])
+        said.append(f"{counts} (pg_sequences_fail_on={fail_on}).")
     if unentered := _unentered(host):
         said.append(unentered)
-    if summary["critical"]:
+    if (host["summary"] or {}).get("critical"):
         said.append("Critical sequences are repaired by the playbook pgops.sequences.fix.")
     return " ".join(said)
 
@@ -152,15 +154,15 @@ def _repair_verdict(host: Document, left: int, foretold: bool) -> str:
     said = []
     critical = 0 if foretold else (host["summary"] or {}).get("critical", 0)
     if left:
-        said.append(f"{left} sequence(s) need a hand; see above.")
+        said.append(f"{left} sequence(s) could not be repaired; the reasons and remedies stand above.")
     elif critical:
         said.append(
-            f"{critical} sequence(s) are critical after the repair, written to meanwhile perhaps; run the playbook"
-            " pgops.sequences.fix again."
+            f"{critical} sequence(s) are critical again after the repair: rows were written meanwhile. Run the playbook"
+            " pgops.sequences.fix once more."
         )
     if unentered := _unentered(host):
         said.append(unentered)
-    if said and host["summary"]:
+    if said and host["summary"] and not host["error"]:
         said.append("Everything else was done; running it again continues.")
     return " ".join(said)
 
@@ -177,12 +179,26 @@ def _host(name: str, outcome: Outcome) -> Document:
     return {
         "name": name,
         "error": outcome.error,
+        "fail_on": outcome.fail_on,
+        "server": result.get("server"),
+        "restored": _restored(result.get("restored")),
+        "thresholds": result.get("thresholds"),
         "summary": result.get("summary"),
         "selection": result.get("selection"),
         "databases": sorted(
-            result.get("databases", []), key=lambda database: (database["error"] is None, *_counts(database["summary"]))
+            map(_database, result.get("databases", [])),
+            key=lambda database: (database["error"] is None, *_counts(database["summary"])),
         ),
     }
+
+
+def _restored(restored: Mapping[str, t.Any] | None) -> Document | None:
+    """What a restore says of itself, without the rest of what its module returned."""
+    return None if restored is None else {name: restored.get(name) for name in ("message", "outcome")}
+
+
+def _database(database: Document) -> Document:
+    return {**database, "error": None if database["error"] is None else _one_line(database["error"])}
 
 
 def _summary(hosts: list[Document], outcomes: Iterable[Outcome]) -> Document:
@@ -228,4 +244,4 @@ def _sequence_rank(sequence: Document) -> tuple[t.Any, ...]:
 
 
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
+    return visible(" ".join(str(text).split()))

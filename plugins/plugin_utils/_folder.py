@@ -12,21 +12,22 @@ import contextlib
 import json
 import os
 import re
-import shutil
-import tempfile
+import secrets
+import stat
 import time
 import typing as t
-from pathlib import Path
+
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _files
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
 
 LATEST = "latest"
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z(-\d+)?")
-_UNFINISHED = ".unfinished-"
 
 _MOST_BYTES = 100 * 2**20
 """How much of earlier reports is read for the trend, so that a large fleet's does not take minutes."""
@@ -38,9 +39,10 @@ def make_ready(folder: Path) -> None:
     :raises OSError: they cannot
     """
     try_out(folder)
-    latest = folder / LATEST
-    if latest.exists() and not latest.is_symlink():
-        raise FileExistsError(f"{latest} is there and no symbolic link of ours; move it away")
+    with _files.folder(folder) as descriptor, contextlib.suppress(FileNotFoundError):
+        found = os.stat(LATEST, dir_fd=descriptor, follow_symlinks=False)
+        if not stat.S_ISLNK(found.st_mode):
+            raise FileExistsError(f"{folder / LATEST} is there and no symbolic link of ours; move it away")
 
 
 def try_out(folder: Path) -> None:
@@ -48,52 +50,44 @@ def try_out(folder: Path) -> None:
 
     :raises OSError: they cannot
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder):
-        pass
+    with _files.folder(folder, make=True) as descriptor:
+        name = f"{_files.UNFINISHED}{secrets.token_hex(8)}"
+        os.mkdir(name, dir_fd=descriptor)
+        os.rmdir(name, dir_fd=descriptor)
 
 
-def write(folder: Path, generated_at: str, files: Mapping[str, str]) -> Path:
+def write(folder: Path, generated_at: str, files: Mapping[str, str], keep: int = 0) -> Path:
     """Write a run's files into a folder of their own, and let ``latest`` lead to it.
 
     :arg generated_at: when it was made, in UTC, as ISO 8601
     :arg files: text by name
+    :arg keep: how many runs are to stay; 0 for all
     :returns: the run's folder
     :raises OSError: it could not be written; what was there before is as it was
     """
     make_ready(folder)
-    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
-    try:
-        for name, text in files.items():
-            _write(unfinished / name, text)
-        unfinished.chmod(0o777 & ~_umask())
-        place = _rename(unfinished, folder, generated_at.replace(":", ""))
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    link = folder / f"{_UNFINISHED}{place.name}"
-    with contextlib.suppress(FileNotFoundError):
-        link.unlink()
-    link.symlink_to(place.name)
-    link.replace(folder / LATEST)
-    _remove_remains(folder)
-    return place
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a file whole, or leave it as it was.
-
-    :raises OSError: it could not be written
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
-    try:
-        os.fchmod(descriptor, 0o666 & ~_umask())
-        _write(descriptor, text)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with _files.folder(folder) as descriptor:
+        unfinished = f"{_files.UNFINISHED}{secrets.token_hex(8)}"
+        os.mkdir(unfinished, dir_fd=descriptor)
+        try:
+            inside = os.open(unfinished, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor)
+            try:
+                for name, text in files.items():
+                    _files.write_in(inside, name, text)
+            finally:
+                os.close(inside)
+            place = _rename(descriptor, unfinished, generated_at.replace(":", ""))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                _remove(descriptor, unfinished)
+            raise
+        link = f"{_files.UNFINISHED}{secrets.token_hex(8)}"
+        os.symlink(place, link, dir_fd=descriptor)
+        os.replace(link, LATEST, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+        if keep:
+            _remove_oldest(descriptor, keep, place)
+        _remove_remains(descriptor)
+    return folder / place
 
 
 def earlier(folder: Path, most: int) -> Iterator[Document]:
@@ -101,65 +95,89 @@ def earlier(folder: Path, most: int) -> Iterator[Document]:
 
     :arg most: how many at most
     """
-    read = 0
-    for place in _runs(folder)[::-1][:most]:
-        report = place / "report.json"
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            read += report.stat().st_size
-            if read > _MOST_BYTES:
-                return
-            document = json.loads(report.read_text(encoding="utf-8"))
-            if document.get("schema_version") == 1:
+    left = _MOST_BYTES
+    with _files.folder(folder) as descriptor:
+        for place in _runs(descriptor)[::-1][:most]:
+            document = None
+            # Whatever lies there must not keep this run from telling what it found.
+            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
+                text, left = _report(descriptor, place, left)
+                if text is None:
+                    return
+                document = json.loads(text)
+            if isinstance(document, dict) and document.get("schema_version") in (1, 2):
                 yield document
 
 
-def remove_oldest(folder: Path, keep: int) -> None:
-    """Remove all runs but the newest so many."""
-    for place in _runs(folder)[:-keep]:
-        shutil.rmtree(place, ignore_errors=True)
+def _report(descriptor: int, place: str, left: int) -> tuple[str | None, int]:
+    """The text of a run's report, and how much may be read after it; None where it is larger than that."""
+    inside = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor)
+    try:
+        with open(_files.open_in(inside, "report.json", os.O_RDONLY), encoding="utf-8") as file:
+            left -= os.fstat(file.fileno()).st_size
+            return (None if left < 0 else file.read()), left
+    finally:
+        os.close(inside)
 
 
-def _write(file: Path | int, text: str) -> None:
-    with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
+def _runs(descriptor: int) -> list[str]:
+    """The names of the folders of runs, the oldest first."""
 
-
-def _runs(folder: Path) -> list[Path]:
-    """The folders of runs, the oldest first."""
-    places = [place for place in folder.iterdir() if _STAMP.fullmatch(place.name) and place.is_dir()]
-
-    def moment(place: Path) -> tuple[str, int]:
-        stamp, _sign, number = place.name.partition("Z")
+    def moment(name: str) -> tuple[str, int]:
+        stamp, _sign, number = name.partition("Z")
         return stamp, int(number[1:] or 0)
 
-    return sorted(places, key=moment)
+    return sorted((name for name in os.listdir(descriptor) if _STAMP.fullmatch(name)), key=moment)
 
 
-def _rename(unfinished: Path, folder: Path, stamp: str) -> Path:
+def _rename(descriptor: int, unfinished: str, stamp: str) -> str:
     number = 1
     while True:
-        place = folder / (stamp if number == 1 else f"{stamp}-{number}")
+        place = stamp if number == 1 else f"{stamp}-{number}"
         try:
             # An empty folder would be replaced, one with files is an error.
-            unfinished.rename(place)
+            os.rename(unfinished, place, src_dir_fd=descriptor, dst_dir_fd=descriptor)
             return place
         except OSError:
-            if not place.exists():
-                raise
-            number += 1
+            try:
+                os.stat(place, dir_fd=descriptor, follow_symlinks=False)
+            except FileNotFoundError:
+                pass
+            else:
+                number += 1
+                continue
+            raise
 
 
-def _remove_remains(folder: Path) -> None:
-    """Remove what killed runs left, a day later: nothing takes that long to write."""
-    for place in folder.glob(f"{_UNFINISHED}*"):
+def _remove_oldest(descriptor: int, keep: int, place: str) -> None:
+    """Remove all runs but the newest so many, and never the one just written, nor where ``latest`` leads: clocks go back."""
+    spared = {place}
+    with contextlib.suppress(OSError):
+        spared.add(os.readlink(LATEST, dir_fd=descriptor))
+    others = [name for name in _runs(descriptor) if name not in spared]
+    for name in others[: max(0, len(others) - (keep - 1))]:
         with contextlib.suppress(OSError):
-            if time.time() - place.lstat().st_mtime > 86400:
-                shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink()
+            _remove(descriptor, name)
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _remove_remains(descriptor: int) -> None:
+    """Remove what killed runs left, a day later: nothing takes that long to write."""
+    for name in os.listdir(descriptor):
+        if name.startswith(_files.UNFINISHED):
+            with contextlib.suppress(OSError):
+                if time.time() - os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mtime > 86400:
+                    _remove(descriptor, name)
+
+
+def _remove(descriptor: int, name: str) -> None:
+    """Remove a run's folder with the files in it, or a file; a folder that holds folders is none of ours and stays."""
+    if not stat.S_ISDIR(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
+        os.unlink(name, dir_fd=descriptor)
+        return
+    inside = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor)
+    try:
+        for file in os.listdir(inside):
+            os.unlink(file, dir_fd=inside)
+    finally:
+        os.close(inside)
+    os.rmdir(name, dir_fd=descriptor)

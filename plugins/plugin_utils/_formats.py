@@ -165,6 +165,3 @@ FORMATS: Mapping[str, tuple[str, Callable[[Document], str]]] = {
     "prometheus": ("pg_sequences.prom", _prometheus),
 }
 """File name and renderer by format."""
-
-SUFFIXES = {f".{name.rpartition('.')[2]}": file_format for file_format, (name, _renderer) in FORMATS.items()}
-"""Format by the end of a file's name."""

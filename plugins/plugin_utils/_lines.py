@@ -4,11 +4,11 @@
 
 # This plugin util is PRIVATE to the collection: it can change at any time.
 
-"""A document in, what the terminal shows of it out, to be read at 100 columns. Pure."""
+"""A document in, what the terminal shows of it out: plain lines, whole, to be copied. Pure."""
 
 from __future__ import annotations
 
-import textwrap
+import shlex
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import STATUSES
@@ -19,15 +19,9 @@ if t.TYPE_CHECKING:
 
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
 
-_WIDTH = 88
-"""Ansible indents and quotes each line."""
-
 MOST_HOSTS = 40
 MOST_FINDINGS = 100
 """How many of each are shown; a report file has all."""
-
-
-_STATEMENT = "    repair: "
 
 
 def lines_of(document: Document, where: str) -> list[str]:
@@ -36,18 +30,33 @@ def lines_of(document: Document, where: str) -> list[str]:
     :arg where: where all of it can be read, for what is not shown
     """
     shown = list(_heading(document))
+    shown += list(_restored(document))
     shown += _first(list(_not_audited(document)), MOST_HOSTS, where)
     if document["summary"]["hosts"] > 1:
         shown += _first(list(_hosts(document)), MOST_HOSTS + 1, where)
     if document["run"]["name"] == "info":
-        shown += [line for sequence in document["sequences"] for line in _details(sequence)]
-        return [line for entry in shown for line in _wrapped(entry)]
+        return shown + [line for sequence in document["sequences"] for line in _details(sequence)]
     shown += _first([_change(document, change) for change in document["changes"]], MOST_FINDINGS, where)
     shown += _first([_left(document, unfixed) for unfixed in document["not_fixed"]], MOST_FINDINGS, where)
     told = {_place(document, unfixed) for unfixed in document["not_fixed"]}
     findings = [sequence for sequence in document["sequences"] if _place(document, sequence) not in told]
-    shown += _first([_finding(document, sequence) for sequence in findings], MOST_FINDINGS, where)
-    return [line for entry in shown for line in _wrapped(entry)]
+    return shown + _first([_finding(document, sequence) for sequence in findings], MOST_FINDINGS, where)
+
+
+def next_command(document: Document) -> list[str]:
+    """What to run next, where a playbook helps."""
+    critical = {sequence["host"] for sequence in document["sequences"] if sequence["status"] == "critical"}
+    if document["run"]["name"] not in ("check", "info") or not critical:
+        return []
+    return [f"to repair: ansible-playbook pgops.sequences.fix --limit {shlex.quote(','.join(sorted(critical)))}"]
+
+
+def _restored(document: Document) -> Iterator[str]:
+    """What a restore says of itself, host by host."""
+    for host in document["hosts"]:
+        message = (host.get("restored") or {}).get("message")
+        if message and not host["error"]:
+            yield f"{_host(document, host['name'])}{visible(str(message))}"
 
 
 def _heading(document: Document) -> Iterator[str]:
@@ -121,7 +130,7 @@ def _details(sequence: Document) -> Iterator[str]:
         error = f", {column['error']}" if column["error"] else ""
         yield f"        {indexed}, furthest value {_number(column['furthest_value'])}{error}"
     if sequence["fix"]:
-        yield f"{_STATEMENT}{sequence['fix']['statement']}"
+        yield f"    repair: {sequence['fix']['statement']}"
 
 
 def _place(document: Document, entry: Document) -> str:
@@ -144,13 +153,3 @@ def _number(value: float | None) -> str:
 def _first(entries: list[str], most: int, where: str) -> list[str]:
     left = len(entries) - most
     return entries if left <= 0 else [*entries[:most], f"... and {left} more: {where}"]
-
-
-def _wrapped(line: str) -> list[str]:
-    if line.startswith(_STATEMENT):
-        # In one piece, to be copied.
-        return [line]
-    indent = " " * (len(line) - len(line.lstrip()) + 4)
-    return textwrap.wrap(
-        line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
-    ) or [line]

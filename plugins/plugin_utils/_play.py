@@ -4,11 +4,11 @@
 
 # This plugin util is PRIVATE to the collection: it can change at any time.
 
-"""The variables of a play's hosts in, the document about them out; and who runs the play."""
+"""What a play knows of its hosts: their settings, what came of them, who runs it."""
 
 from __future__ import annotations
 
-import datetime
+import contextlib
 import functools
 import getpass
 import json
@@ -18,56 +18,78 @@ import typing as t
 from pathlib import Path
 
 import yaml
-from ansible.errors import AnsibleActionFail
-from ansible.release import __version__ as ansible_version
+from ansible.errors import AnsibleError
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import (
-    FAILING,
-    FAILURE,
-    RESULTS,
-    Run,
-    build_document,
-    outcome_of,
-)
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _settings, _variables
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
-
-FLEET_ARGUMENTS: dict[str, t.Any] = {
-    "hosts": {"type": "list", "elements": "str", "required": True},
-    "run": {
-        "type": "str",
-        "required": True,
-        "choices": ["check", "fix", "auto_fix", "restore", "reset", "info"],
-    },
-    "fail_on": {"type": "str", "default": "critical", "choices": list(FAILING)},
-}
-"""Options of the actions that tell of several hosts."""
+    from ansible.plugins.action import ActionBase
 
 _T = t.TypeVar("_T")
 
 
-def document_of(hosts: Iterable[str], run: str, check_mode: bool, hostvars: t.Any, now: datetime.datetime) -> Document:
-    """What the role's tasks left in the variables of hosts, put together; a host that was not tried is left out.
+class Host(t.NamedTuple):
+    """A host of the play.
 
-    :arg hosts: their names
-    :arg run: the entry point
-    :arg check_mode: whether changes were only foretold
-    :arg hostvars: Ansible's variable of that name
-    :arg now: in UTC
+    :ivar name: its name in the inventory
+    :ivar variables: all that hold for it in the task at hand, those of the play and of the command line among them
     """
-    outcomes = {}
-    for host in hosts:
-        # What modules returned holds nothing to be templated.
-        variables = hostvars.raw_get(host)
-        ours = {name: variables[name] for name in (*RESULTS, FAILURE) if name in variables}
-        outcome = outcome_of(json.loads(json.dumps(ours, default=str)), run, check_mode)
-        if outcome is not None:
-            outcomes[host] = outcome
-    made = Run(run, check_mode, now.strftime("%Y-%m-%dT%H:%M:%SZ"), collection_version(), ansible_version)
-    return build_document(outcomes, made)
+
+    name: str
+    variables: Mapping[str, t.Any]
+
+
+def hosts_of(action: ActionBase, task_vars: Mapping[str, t.Any]) -> list[Host]:
+    """All hosts of the play, each with the variables that it would have if the task at hand were its own.
+
+    By a strategy other than linear, where a task cannot run once for all, it is the task's own host.
+    """
+    manager = action._task.get_variable_manager()
+    inventory, play = manager._inventory, action._task.get_play()
+    if str(play.strategy).rpartition(".")[2] not in ("linear", "debug"):
+        return [Host(task_vars["inventory_hostname"], task_vars)]
+    found = []
+    for name in task_vars["ansible_play_hosts_all"]:
+        if name == task_vars["inventory_hostname"]:
+            found.append(Host(name, task_vars))
+        else:
+            found.append(Host(name, manager.get_vars(play=play, host=inventory.get_host(name), task=action._task)))
+    return found
+
+
+def settings_of(
+    action: ActionBase, host: Host, run: str, check_mode: bool, report_only: bool = False
+) -> _settings.Settings:
+    """A host's settings.
+
+    :arg run: the run that they are for
+    :arg check_mode: whether nothing will be changed
+    :arg report_only: see only to what a report needs
+    :raises SettingsError: its variables cannot be meant
+    """
+    ours = {name: host.variables[name] for name in _variables.ENTRY_POINTS[run] if name in host.variables}
+    templar = action._templar
+    before = templar.available_variables
+    values = {}
+    try:
+        templar.available_variables = host.variables
+        for name, value in ours.items():
+            try:
+                found = templar.template(value)
+            except AnsibleError as error:
+                raise _settings.SettingsError(f"{name} cannot be made out: {error.message}. Nothing was done") from None
+            if not _is_omitted(found):
+                values[name] = _settings.plain(found)
+    finally:
+        templar.available_variables = before
+    return _settings.read(values, run, check_mode, host.variables, report_only)
+
+
+def _is_omitted(value: t.Any) -> bool:
+    """Whether a template came to ``omit``, which is a text in ansible-core up to 2.18, and an object after it."""
+    return type(value).__name__.lstrip("_") == "OmitType" or str(value).startswith("__omit_place_holder__")
 
 
 @functools.cache
@@ -81,28 +103,31 @@ def collection_version() -> str:
 
 def who() -> str:
     """Who runs this, and on which controller."""
-    return f"{os.environ.get('SUDO_USER') or _user()}@{socket.gethostname()}"
+    return f"{os.environ.get('SUDO_USER') or user()}@{socket.gethostname()}"
+
+
+def user() -> str:
+    """The name of the user that runs this; a container may run as one that has none."""
+    with contextlib.suppress(KeyError, OSError):
+        return getpass.getuser()
+    return f"uid {os.getuid()}"
+
+
+class WriteError(Exception):
+    """A file on the controller that cannot be written; the text says which variable names it, and why."""
 
 
 def or_tell(variable: str, path: Path, work: Callable[[], _T]) -> _T:
     """Do what writes to a path that a variable names.
 
     :returns: what it returns
-    :raises AnsibleActionFail: it could not write
+    :raises WriteError: it could not write
     """
     try:
         return work()
     except OSError as error:
-        what = f"{error.strerror}: {error.filename}" if error.strerror else str(error)
-        raise AnsibleActionFail(
-            f"{variable}: cannot write {path} on the controller as user {_user()}: {what}. No database was touched by"
-            " this; give that user the folder, or name another."
+        what = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
+        raise WriteError(
+            f"{variable}: cannot write {path} on the controller as user {user()}: {what}. Give that user the folder, or"
+            " name another."
         ) from None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run as a user that has no name.
-        return f"uid {os.getuid()}"

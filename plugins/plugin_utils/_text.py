@@ -9,11 +9,23 @@
 from __future__ import annotations
 
 import datetime
+import typing as t
 
 
 def visible(text: str) -> str:
     """A name from a database as it can be shown: one with control characters could look like lines of ours."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def cleaned(value: t.Any) -> t.Any:
+    """What a module said, line by line as it can be shown: nothing in it may steer a terminal or a journal."""
+    if isinstance(value, str):
+        return "\n".join(map(visible, value.split("\n")))
+    if isinstance(value, dict):
+        return {name: cleaned(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [cleaned(each) for each in value]
+    return value
 
 
 def moment(text: str) -> datetime.datetime:

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import json
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import moment
@@ -30,22 +32,88 @@ _DAY = datetime.timedelta(days=1)
 def add_trend(document: Document, earlier: Iterable[Document]) -> None:
     """Give a document its ``history``, and each sequence its ``trend``: None where no earlier report had it.
 
+    Counts are compared with those of like runs alone: of the same hosts, with the same selection. What cannot be read of an
+    earlier document is passed over.
+
     :arg earlier: documents, the newest first
     """
-    documents = [document, *list(earlier)[: MOST_POINTS - 1]][::-1]
-    counted = ("hosts", "hosts_not_audited", "total", "critical", "unknown", "warning")
-    document["history"] = [
-        {"generated_at": each["generated_at"], **{word: each["summary"][word] for word in counted}}
-        for each in documents
-    ]
+    now = _Past.of(document)
+    pasts = [now, *(past for each in earlier if (past := _past_of(each)))][:MOST_POINTS][::-1]
+    document["history"] = [past.counts for past in pasts if past.is_like(now)]
     points: dict[tuple[str, ...], list[list[t.Any]]] = {}
-    for each in documents:
-        for sequence in each["sequences"]:
-            points.setdefault(_key(sequence), []).append(
-                [each["generated_at"], *(sequence[name] for name in ("next_value", "furthest_value", "percent_used"))]
-            )
+    for past in pasts:
+        for key, point in past.points.items():
+            if past.servers.get(key[0]) in (None, now.servers.get(key[0])):
+                points.setdefault(key, []).append(point)
     for sequence in document["sequences"]:
         sequence["trend"] = _trend(sequence, points[_key(sequence)])
+
+
+class _Past(t.NamedTuple):
+    """What a trend needs of a document.
+
+    :ivar counts: an entry of ``history``
+    :ivar selections: what was looked at, by host; None where nothing could be
+    :ivar servers: the identifier of each host's server, None where it is not known
+    :ivar points: of each sequence
+    """
+
+    counts: Document
+    selections: dict[str, str | None]
+    servers: dict[str, str | None]
+    points: dict[tuple[str, ...], list[t.Any]]
+
+    @classmethod
+    def of(cls, document: Document) -> _Past:
+        """Take them from a document.
+
+        :raises Exception: it is none of ours
+        """
+        at = document["generated_at"]
+        moment(at)
+        words = ("hosts", "hosts_not_audited", "total", "critical", "unknown", "warning")
+        hosts = document["hosts"]
+        return cls(
+            {"generated_at": at, **{word: int(document["summary"][word]) for word in words}},
+            {
+                host["name"]: None if host["selection"] is None else json.dumps(host["selection"], sort_keys=True)
+                for host in hosts
+            },
+            {host["name"]: (host.get("server") or {}).get("system_identifier") for host in hosts},
+            {
+                _key(sequence): [at, *(_number(sequence[name]) for name in _NUMBERS)]
+                for sequence in document["sequences"]
+            },
+        )
+
+    def is_like(self, other: _Past) -> bool:
+        """Whether the same was looked at, as far as is known."""
+        if self.selections.keys() != other.selections.keys():
+            return False
+        return all(
+            None in (selection, other.selections[name]) or selection == other.selections[name]
+            for name, selection in self.selections.items()
+        )
+
+
+_NUMBERS = ("next_value", "furthest_value", "percent_used")
+
+
+def _past_of(document: Document) -> _Past | None:
+    """What a trend needs of an earlier document; None where it has not got it, whatever it is that lies there."""
+    with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError):
+        return _Past.of(document)
+    return None
+
+
+def _number(value: t.Any) -> float | None:
+    """A number, or None.
+
+    :raises TypeError: it is something else
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise TypeError("no number")
+    return value
 
 
 def _trend(sequence: Document, points: list[list[t.Any]]) -> Document | None:

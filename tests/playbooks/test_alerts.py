@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import base64
+import concurrent.futures
 import json
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,6 @@ import pytest
 
 from support.receivers import MailServer, WebServer, mail_server, web_server
 from support.run import run_playbook, sql, told
-from support.toolchain import community_tree, link_tree
 
 PASSWORD = "m4il-s3cr3t"
 
@@ -49,7 +51,8 @@ def run(shop: dict[str, str], mails: MailServer, hook: WebServer, tmp_path: Path
         "database": shop["dbname"],
         "mail_to": "ops@example.com, dba@example.com",
         "mail_from": "sequences@example.com",
-        "mail_host": "127.0.0.1",
+        "mail_host": "localhost",
+        "mail_ca_cert": str(tmp_path / "mail.pem"),
         "mail_port": mails.port,
         "mail_username": "alice",
         "mail_password": PASSWORD,
@@ -58,11 +61,9 @@ def run(shop: dict[str, str], mails: MailServer, hook: WebServer, tmp_path: Path
         "alert_state": str(tmp_path / "state" / "alerts.json"),
     }
 
-    def go(playbook: str, *arguments: str, collections: bool = True, **more: Any) -> Any:
+    def go(playbook: str, *arguments: str, **more: Any) -> Any:
         chosen = {f"pg_sequences_{name}": value for name, value in {**variables, **more}.items() if value is not None}
-        path = f"{link_tree()}:{community_tree()}" if collections else str(link_tree())
-        env = {"ANSIBLE_COLLECTIONS_PATH": path}
-        done = run_playbook(f"pgops.sequences.{playbook}", chosen, "-vvv", *arguments, env=env)
+        done = run_playbook(f"pgops.sequences.{playbook}", chosen, "-vvv", *arguments)
         for secret in (PASSWORD, hook.url):
             assert secret not in done.stdout + done.stderr
         return done
@@ -86,18 +87,20 @@ def test_told_once_then_repaired_then_quiet(shop: dict[str, str], run: Run, mail
     assert mails.encrypted == [True] * 3
     first, reminder, repaired = mails.mails
     assert first["to"] == "ops@example.com, dba@example.com" and first["from"] == "sequences@example.com"
+    place = f"localhost {shop['dbname']} public.orders_id_seq"
     assert [mail["subject"] for mail in mails.mails] == [
-        "PostgreSQL sequences: 1 new, 1 burning",
-        "PostgreSQL sequences: still 1 burning",
-        "PostgreSQL sequences: 1 repaired or over, 0 burning",
+        f"PostgreSQL sequences: critical: {place}",
+        f"PostgreSQL sequences: still critical: {place}",
+        f"PostgreSQL sequences: {place}: 1 -> 41; nothing left",
     ]
-    text = first.get_body().get_content()
-    sentence = f"critical localhost {shop['dbname']} public.orders_id_seq: next value 1 is not beyond 40 (orders.id)"
-    assert sentence in text and "SELECT pg_catalog.setval(" in text
-    (page,) = first.iter_attachments()
-    assert page.get_filename() == "pg_sequences_alert.html"
-    assert b"<td>next value 1 is not beyond 40" in page.get_payload(decode=True)
-    assert f"localhost {shop['dbname']} public.orders_id_seq: 1 -> 41" in repaired.get_body().get_content()
+    assert first.get_content_type() == "multipart/alternative" and not list(first.iter_attachments())
+    text = first.get_body(("plain",)).get_content()
+    assert (
+        f"critical {place}: next value 1 is not beyond 40 (orders.id)" in text and "SELECT pg_catalog.setval(" in text
+    )
+    assert f"On {socket.gethostname()}:" in text and "/inventory.json pgops.sequences.fix --limit localhost" in text
+    assert "<td>next value 1 is not beyond 40" in first.get_body(("html",)).get_content()
+    assert f"localhost {shop['dbname']} public.orders_id_seq: 1 -> 41" in repaired.get_body(("plain",)).get_content()
     assert hook.bodies[0]["new"][0]["what"] == "critical" and hook.bodies[2]["counts"]["problems"] == 0
 
 
@@ -132,7 +135,7 @@ def test_a_webhook_that_does_not_answer_hides_nothing(
 
 def test_a_webhook_whose_url_is_none_is_told_of_without_it(shop: dict[str, str], run: Run, mails: MailServer) -> None:
     sql(shop, "INSERT INTO orders VALUES (40)")
-    for wrong in ("http://127.0.0.1:1/T0P/s3cr3t x", "http://user:T0P@127.0.0.1/s3cr3t"):
+    for wrong in ("http://127.0.0.1:1/T0P/s3cr3t x", "gopher://user:T0P@127.0.0.1/s3cr3t"):
         done = run("check", webhook_url=wrong, mail_to=None)
         assert done.returncode == 2 and "must begin with http://" in told(done.stdout)
         assert "s3cr3t" not in done.stdout + done.stderr and "T0P" not in done.stdout + done.stderr
@@ -140,12 +143,78 @@ def test_a_webhook_whose_url_is_none_is_told_of_without_it(shop: dict[str, str],
     assert run("check", webhook_url="", mail_to="", fail_on="never").returncode == 0
 
 
-def test_without_community_general_it_says_what_to_install(shop: dict[str, str], run: Run, hook: WebServer) -> None:
+def test_a_webhook_takes_a_login_in_its_url(shop: dict[str, str], run: Run, hook: WebServer) -> None:
     sql(shop, "INSERT INTO orders VALUES (40)")
-    done = run("check", collections=False)
-    said = told(done.stdout)
-    assert done.returncode == 2 and "ansible-galaxy collection install community.general" in said
-    assert "next value 1 is not beyond 40" in said and len(hook.bodies) == 1
+    login = hook.url.replace("http://", "http://alice:p%40ss@")
+    assert run("check", webhook_url=f"{login}/@team", mail_to=None).returncode == 2
+    assert len(hook.bodies) == 1 and hook.logins == [f"Basic {base64.b64encode(b'alice:p@ss').decode()}"]
+    assert hook.paths == ["/s3cr3t-hook/@team"]
+
+
+def test_a_password_goes_only_where_the_certificate_is_trusted(
+    shop: dict[str, str], run: Run, mails: MailServer, tmp_path: Path
+) -> None:
+    sql(shop, "INSERT INTO orders VALUES (40)")
+    for secure in ("starttls", "try", "always"):
+        done = run("check", mail_ca_cert=None, mail_secure=secure, webhook_url=None)
+        assert done.returncode == 2 and "No mail was sent" in told(done.stdout)
+        assert mails.logins == 0 and mails.mails == []
+    # One that offers no TLS does not get it either, unless that is said.
+    with mail_server(tmp_path, "alice", PASSWORD, encrypted=False) as plain:
+        done = run("check", mail_port=plain.port, mail_secure="try", webhook_url=None)
+        assert "a password goes only over that" in told(done.stdout) and plain.logins == 0
+        run("check", mail_port=plain.port, mail_secure="never", webhook_url=None)
+        assert len(plain.mails) == 1
+
+
+def test_critical_that_becomes_unknown_is_told_and_not_over(shop: dict[str, str], run: Run, hook: WebServer) -> None:
+    role = f"auditor_{shop['dbname']}"
+    sql(
+        shop,
+        f"INSERT INTO orders VALUES (40); CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
+    )
+    sql(shop, f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}")
+    try:
+        quiet = {"mail_to": None, "login_user": role, "fail_on": "critical"}
+        assert run("check", **quiet).returncode == 2
+        sql(shop, f"REVOKE SELECT ON orders FROM {role}")
+        assert run("check", **quiet).returncode == 0
+        assert run("check", **quiet).returncode == 0
+        assert run("check", **quiet, alert_reminder=0.00001).returncode == 0
+        # Another destination's memory.
+        assert [body["new"][0]["what"] if body["new"] else "" for body in hook.bodies] == ["critical", "unknown", ""]
+        assert hook.bodies[2]["problems"][0]["what"] == "unknown" and not any(body["over"] for body in hook.bodies)
+        sql(shop, "SELECT setval('orders_id_seq', 40)")
+        sql(shop, f"GRANT SELECT ON orders TO {role}")
+        assert run("check", **quiet).returncode == 0
+        (over,) = hook.bodies[3]["over"]
+        assert over.endswith("public.orders_id_seq: no longer unknown")
+    finally:
+        sql(shop, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_over_is_only_what_was_looked_at_again(shop: dict[str, str], run: Run, hook: WebServer) -> None:
+    sql(shop, "SELECT setval('orders_id_seq', 500); INSERT INTO orders VALUES (1)")
+    hooked = {"mail_to": None, "fail_on": "warning"}
+    assert run("check", gap_threshold=10, **hooked).returncode == 2
+    # Looser, and somewhere else.
+    assert run("check", gap_threshold=100000, **hooked).returncode == 0
+    assert run("check", gap_threshold=10, table="parts", **hooked).returncode == 0
+    assert len(hook.bodies) == 1
+    sql(shop, "SELECT setval('orders_id_seq', 1)")
+    assert run("check", gap_threshold=10, **hooked).returncode == 0
+    assert len(hook.bodies) == 2 and len(hook.bodies[1]["over"]) == 1
+
+
+def test_two_runs_at_once_tell_once_and_lose_nothing(shop: dict[str, str], run: Run, hook: WebServer) -> None:
+    sql(shop, "INSERT INTO orders VALUES (40); INSERT INTO parts VALUES (40)")
+    hook.seconds = 1.0
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(run, "check", mail_to=None, table=table) for table in ("orders", "parts")]
+        assert [each.result().returncode for each in both] == [2, 2]
+    assert len(hook.bodies) == 2
+    assert run("check", mail_to=None).returncode == 2
+    assert len(hook.bodies) == 2
 
 
 def test_what_was_told_can_be_lost_but_nothing_else(
@@ -154,7 +223,7 @@ def test_what_was_told_can_be_lost_but_nothing_else(
     sql(shop, "INSERT INTO orders VALUES (40)")
     state = tmp_path / "state" / "alerts.json"
     assert run("check", mail_to=None).returncode == 2
-    assert json.loads(state.read_text())["schema_version"] == 1
+    assert json.loads(state.read_text())["schema_version"] == 2
     state.write_text("{")
     assert run("check", mail_to=None).returncode == 2
     assert len(hook.bodies) == 2

@@ -11,12 +11,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from support.receivers import web_server
 from support.run import run_playbook, sql, told
 from support.servers import Server
 
@@ -53,16 +55,9 @@ def fleet(shop: dict[str, str], tmp_path: Path) -> list[str]:
 
 
 def shown(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The table of all hosts, with lines that were wrapped put together again."""
-    (table,) = re.findall(r"TASK \[[^\n]*Findings of all hosts\][^\n]*\nok: \[\w+\] => (\{.*?\n\})", done.stdout, re.S)
-    entries: list[str] = []
-    for line in json.loads(table)["msg"]:
-        assert len(line) <= 89
-        if line.startswith("    ") and "critical   unknown" not in line:
-            entries[-1] += f" {line.strip()}"
-        else:
-            entries.append(line)
-    return entries
+    """The lines about all hosts."""
+    (lines,) = re.findall(r"TASK \[[^\n]*Show what came of all hosts[^\n]*\n(.*?)\nok: \[", done.stdout, re.S)
+    return [line for line in lines.splitlines() if not line.startswith(("report: ", "to repair: "))]
 
 
 def failed(done: subprocess.CompletedProcess[str]) -> set[str]:
@@ -146,8 +141,10 @@ def test_a_report_has_all_hosts_and_no_password(fleet: list[str], tmp_path: Path
     assert 'pg_sequences_host_audited{host="away"} 0' in files["pg_sequences.prom"]
 
 
-@pytest.mark.parametrize("variable", ["report_dir", "log_file"])
-@pytest.mark.parametrize("playbook", ["check", "fix"])
+# An audit has no log.
+@pytest.mark.parametrize(
+    ("playbook", "variable"), [("check", "report_dir"), ("fix", "report_dir"), ("fix", "log_file")]
+)
 def test_files_that_cannot_be_written_are_told_of_before_anything_is_done(
     shop: dict[str, str], fleet: list[str], tmp_path: Path, variable: str, playbook: str
 ) -> None:
@@ -221,3 +218,252 @@ def test_hot_standbys_and_forbidden_databases_are_part_of_the_answer(
         assert "not audited" in told(done.stdout) and "GRANT CONNECT ON DATABASE" in told(done.stdout)
     finally:
         sql(shop, f"DROP ROLE {role}")
+
+
+def inventory(place: Path, hosts: dict[str, dict[str, Any]], group: dict[str, Any] | None = None) -> list[str]:
+    """The command line's part about some local hosts."""
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    named = {
+        name: {**local, **{f"pg_sequences_{key}": value for key, value in variables.items()}}
+        for name, variables in hosts.items()
+    }
+    variables = {f"pg_sequences_{key}": value for key, value in (group or {}).items()}
+    place.write_text(json.dumps({"fleet": {"hosts": named, "vars": variables}}))
+    return ["-i", str(place), "-e", "pg_sequences_hosts=fleet"]
+
+
+def login(shop: dict[str, str], **more: Any) -> dict[str, Any]:
+    return {"login_unix_socket": shop["host"], "login_port": int(shop["port"]), "database": shop["dbname"], **more}
+
+
+STATES = {
+    "healthy": set(),
+    "skipped": set(),
+    "critical": {"unknown", "critical", "warning"},
+    "warning": {"warning"},
+    "unreadable": {"unknown", "warning"},
+    "structural": {"warning"},
+    "host_down": {"unknown", "critical", "warning"},
+    "database_shut": {"unknown", "critical", "warning"},
+    "nothing": {"unknown", "critical", "warning"},
+}
+"""Which ``pg_sequences_fail_on`` fails for what state of a host (contract, section 5)."""
+
+
+@pytest.fixture
+def states(shop: dict[str, str], tmp_path: Path) -> Iterator[list[str]]:
+    """A host in each state there is."""
+    role = f"visitor_{shop['dbname']}"
+    sql(
+        shop,
+        f"""
+        CREATE SCHEMA skipped; CREATE SEQUENCE skipped.s CYCLE; CREATE SCHEMA nothing;
+        CREATE SCHEMA warning; CREATE TABLE warning.t (id serial); INSERT INTO warning.t VALUES (1);
+        SELECT setval('warning.t_id_seq', 100000);
+        CREATE SCHEMA structural; CREATE TABLE structural.t (id serial); ALTER TABLE structural.t ALTER id TYPE text;
+        CREATE SCHEMA unreadable; CREATE TABLE unreadable.t (id serial);
+        CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA unreadable TO {role}; REVOKE CONNECT ON DATABASE {shop["dbname"]} FROM public
+        """,
+    )
+    at = login(shop)
+    hosts = {
+        **{name: {**at, "schemas": [name]} for name in ("skipped", "warning", "structural")},
+        "healthy": {**at, "table": "empty"},
+        "critical": {**at, "table": "orders"},
+        "unreadable": {**at, "schemas": ["unreadable"], "session_role": role},
+        "host_down": {**at, "login_unix_socket": "/no/such/folder"},
+        "database_shut": {**at, "login_user": role, "login_db": "postgres", "databases": ["postgres", shop["dbname"]]},
+        "nothing": {**at, "schemas": ["nothing*"]},
+    }
+    yield inventory(tmp_path / "states.json", hosts)
+    sql(shop, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("fail_on", ["unknown", "critical", "warning", "never"])
+def test_which_host_fails_by_what_is_asked(states: list[str], fail_on: str) -> None:
+    done = run_playbook("pgops.sequences.check", {}, *states, "-e", f"pg_sequences_fail_on={fail_on}")
+    expected = {name for name, failing in STATES.items() if fail_on in failing}
+    assert (failed(done), done.returncode) == (expected, 2 if expected else 0), done.stdout
+    if fail_on == "unknown":
+        default = run_playbook("pgops.sequences.check", {}, *states)
+        assert (failed(default), default.returncode) == (expected, 2)
+
+
+def test_each_hosts_own_settings_hold_for_it(shop: dict[str, str], tmp_path: Path) -> None:
+    with web_server() as one, web_server() as other:
+        own = {
+            "report_dir": f"{tmp_path}/own",
+            "fail_on": "critical",
+            "report_formats": ["csv"],
+            "webhook_url": one.url,
+        }
+        hosts = {
+            "lax": login(shop, fail_on="never", report_keep=1),
+            "mild": login(shop, table="empty", **own),
+            "strict": login(shop, alert_state=f"{tmp_path}/other.json"),
+        }
+        group = {"report_dir": f"{tmp_path}/shared", "webhook_url": other.url}
+        arguments = inventory(tmp_path / "own.json", hosts, group)
+        done = run_playbook("pgops.sequences.check", {}, *arguments)
+        assert done.returncode == 2 and failed(done) == {"strict"}, done.stdout
+        shared = json.loads((tmp_path / "shared/latest/report.json").read_text())
+        assert {host["name"]: host["fail_on"] for host in shared["hosts"]} == {"lax": "never", "strict": "unknown"}
+        assert os.listdir(tmp_path / "own/latest/") == ["report.csv"]
+        # Hosts whose memories are two are told of apart.
+        assert len(one.bodies) == 0 and [body["counts"]["problems"] for body in other.bodies] == [2, 2]
+        assert (tmp_path / "other.json").exists() and (tmp_path / "shared/alerts.json").exists()
+        # A strict host that is in order hides no lax one's exit code, nor the other way round.
+        done = run_playbook("pgops.sequences.check", {}, *arguments, "--limit", "lax,mild")
+        assert done.returncode == 0, done.stdout
+        # The command line goes before them all.
+        done = run_playbook(
+            "pgops.sequences.check", {}, *arguments, "--limit", "lax", "-e", "pg_sequences_fail_on=critical"
+        )
+        assert done.returncode == 2
+
+
+def test_every_destination_is_tried_before_anything_is_done(shop: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    hosts = {"first": login(shop), "last": login(shop, log_file=f"{tmp_path}/file/below")}
+    done = run_playbook("pgops.sequences.fix", {}, *inventory(tmp_path / "hosts.json", hosts))
+    assert done.returncode == 2 and "last: pg_sequences_log_file: cannot write" in done.stdout, done.stdout
+    assert sql(shop, "SELECT last_value FROM orders_id_seq") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("pg_sequences_tabel", "pg_sequences_table"), ("pg_sequence_database", "pg_sequences_database")],
+)
+def test_a_variable_that_is_not_known_fails_before_anything_is_done(
+    shop: dict[str, str], tmp_path: Path, name: str, nearest: str
+) -> None:
+    arguments = inventory(tmp_path / "hosts.json", {"a": login(shop), "b": login(shop)})
+    for where in (["-e", f"{name}=x"], []):
+        if not where:
+            (tmp_path / "host_vars").mkdir()
+            (tmp_path / "host_vars" / "b.yml").write_text(f"{name}: x\n")
+        done = run_playbook("pgops.sequences.fix", {}, *arguments, *where)
+        assert done.returncode == 2 and f"There is no variable {name}; did you mean {nearest}?" in done.stdout, (
+            done.stdout
+        )
+        assert sql(shop, "SELECT last_value FROM orders_id_seq") == [(1,)]
+
+
+@pytest.mark.parametrize("playbook", ["fix", "auto_fix"])
+def test_what_changes_something_wants_a_database_named(shop: dict[str, str], tmp_path: Path, playbook: str) -> None:
+    nowhere = {name: value for name, value in login(shop).items() if name != "database"}
+    done = run_playbook(f"pgops.sequences.{playbook}", {}, *inventory(tmp_path / "hosts.json", {"a": nowhere}))
+    assert done.returncode == 2 and "no database is named" in done.stdout, done.stdout
+    assert f"The server has: {shop['dbname']}, postgres" in done.stdout or shop["dbname"] in done.stdout
+    assert sql(shop, "SELECT last_value FROM orders_id_seq") == [(1,)]
+    # An audit looks at all there are.
+    done = run_playbook("pgops.sequences.check", {}, *inventory(tmp_path / "hosts.json", {"a": nowhere}))
+    assert done.returncode == 2 and f"critical {shop['dbname']} public.orders_id_seq" in done.stdout
+
+
+OWN_PLAY = """
+- hosts: all
+  gather_facts: false
+  any_errors_fatal: true
+  vars:
+    pg_sequences_fail_on: {fail_on}
+    pg_sequences_report_dir: {reports}
+  tasks:
+    - ansible.builtin.include_role: {{name: pgops.sequences.pg_sequences, tasks_from: check}}
+"""
+
+
+def test_a_play_of_ones_own_has_its_settings_and_the_same_rules(shop: dict[str, str], tmp_path: Path) -> None:
+    play = tmp_path / "play.yml"
+    variables = {f"pg_sequences_{name}": value for name, value in login(shop).items()}
+    for fail_on, code in (("never", 0), ("critical", 2)):
+        play.write_text(OWN_PLAY.format(fail_on=fail_on, reports=tmp_path / fail_on))
+        done = run_playbook(play, variables)
+        assert done.returncode == code, done.stdout
+        assert (tmp_path / fail_on / "latest" / "report.json").exists()
+        assert ("2 critical" in done.stdout) == (code == 2) and "without a message" not in done.stdout
+    done = run_playbook(play, {**variables, "pg_sequences_tabel": "x"})
+    assert done.returncode == 2 and "did you mean pg_sequences_table?" in done.stdout
+    # The cause is shown, also of a host that could not be audited.
+    done = run_playbook(play, {**variables, "pg_sequences_login_unix_socket": "/no/such/folder"})
+    assert done.returncode == 2 and "cannot use database" in done.stdout and "/no/such/folder" in done.stdout
+
+
+def test_a_failure_is_forgotten_when_a_later_attempt_succeeds(shop: dict[str, str], tmp_path: Path) -> None:
+    play = tmp_path / "play.yml"
+    attempt = "ansible.builtin.include_role: {name: pgops.sequences.pg_sequences, tasks_from: attempt}"
+    play.write_text(
+        f"""
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {attempt}
+      vars: {{pg_sequences_run: check, pg_sequences_login_unix_socket: /no/such/folder}}
+    - {attempt}
+      vars: {{pg_sequences_run: check}}
+    - ansible.builtin.include_role: {{name: pgops.sequences.pg_sequences, tasks_from: fleet}}
+      vars: {{pg_sequences_run: check, pg_sequences_fail_on: critical}}
+"""
+    )
+    variables = {f"pg_sequences_{name}": value for name, value in login(shop, table="empty").items()}
+    done = run_playbook(play, variables)
+    assert done.returncode == 0 and "not audited" not in done.stdout, done.stdout
+
+
+def test_a_log_that_is_full_hides_nothing_and_is_caught_up_with(shop: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "log" / "changes.log"
+    log.parent.mkdir()
+    log.symlink_to("/dev/full")
+    with web_server() as hook:
+        hosts = {"a": login(shop, log_file=str(log), webhook_url=hook.url, alert_state=f"{tmp_path}/alerts.json")}
+        arguments = inventory(tmp_path / "hosts.json", hosts)
+        done = run_playbook("pgops.sequences.fix", {}, *arguments)
+        assert done.returncode == 2 and "public.orders_id_seq: 1 -> 41" in done.stdout, done.stdout
+        assert "What was repaired could not be logged" in done.stdout and "No space left" in done.stdout
+        assert "database was touched" not in done.stdout
+        assert any("repaired, but it could not be logged" in said for said in hook.bodies[0]["over"])
+        log.unlink()
+        assert run_playbook("pgops.sequences.fix", {}, *arguments).returncode == 0
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {entry["sequence"] for entry in entries} == {"public.orders_id_seq", "public.customers_person_id_seq"}
+
+
+def test_what_a_server_says_steers_no_terminal(shop: dict[str, str], tmp_path: Path) -> None:
+    evil = "a\x1b]0;b\x07\x1b[2J\u202ec"
+    sql(shop, f'CREATE TABLE "{evil}" (id serial); INSERT INTO "{evil}" VALUES (9); ALTER TABLE "{evil}" ADD t text')
+    hosts = {
+        "a": login(shop),
+        "b": {**login(shop), "database": evil},
+        "c": login(shop, tables=[f"{evil}*"], schemas=["no*"]),
+    }
+    for playbook, more in (("check", ["-v"]), ("fix", ["--diff"]), ("info", [])):
+        done = run_playbook(f"pgops.sequences.{playbook}", {}, *inventory(tmp_path / "hosts.json", hosts), *more)
+        assert done.returncode == 2 and r"\x1b[2J" in done.stdout, done.stdout
+        assert not set("\x1b\x07\u202e") & set(done.stdout + done.stderr), playbook
+
+
+def test_a_run_of_fewer_hosts_draws_no_trend(shop: dict[str, str], tmp_path: Path) -> None:
+    hosts = {name: login(shop, report_dir=f"{tmp_path}/reports", fail_on="never") for name in ("a", "b")}
+    arguments = inventory(tmp_path / "hosts.json", hosts)
+    for more in ([], ["--limit", "a"], ["-e", "pg_sequences_table=empty"], []):
+        assert run_playbook("pgops.sequences.check", {}, *arguments, *more).returncode == 0
+    counts = [
+        [point["total"] for point in json.loads(path.read_text())["history"]]
+        for path in sorted((tmp_path / "reports").glob("2*/report.json"), key=lambda path: path.stat().st_mtime_ns)
+    ]
+    assert counts == [[6], [3], [2], [6, 6]]
+
+
+def test_an_odd_earlier_report_hides_nothing(shop: dict[str, str], tmp_path: Path) -> None:
+    hosts = {"a": login(shop, report_dir=f"{tmp_path}/reports")}
+    for day, text in enumerate(
+        ("[" * 100000, '{"schema_version": 2, "hosts": null}', '{"schema_version": 2, "generated_at": 7}', "\0"), 10
+    ):
+        place = tmp_path / "reports" / f"2026-01-{day}T000000Z"
+        place.mkdir(parents=True)
+        (place / "report.json").write_text(text)
+    (tmp_path / "reports" / "2099-01-01T000000Z").mkdir()
+    os.mkfifo(tmp_path / "reports" / "2099-01-01T000000Z" / "report.json")
+    done = run_playbook("pgops.sequences.check", {}, *inventory(tmp_path / "hosts.json", hosts))
+    assert done.returncode == 2 and "public.orders_id_seq: next value 1" in done.stdout, done.stdout
+    assert json.loads((tmp_path / "reports/latest/report.json").read_text())["summary"]["critical"] == 2

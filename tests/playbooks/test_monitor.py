@@ -9,6 +9,7 @@ verified and their command is run.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import fcntl
 import getpass
@@ -104,7 +105,7 @@ def monitor(shop: dict[str, str], root: Path) -> Iterator[Monitor]:
 def test_install_again_change_one_thing_and_remove(shop: dict[str, str], monitor: Monitor) -> None:
     assert "changed=0" in monitor.install(**monitor.variables)
     variables = monitor.path("etc/pg_sequences_monitor/group_vars/all/variables.yml")
-    assert stat.S_IMODE(variables.stat().st_mode) == 0o600 and _holds(variables)
+    assert stat.S_IMODE(variables.stat().st_mode) == 0o640 and _holds(variables)
     assert [name for name in monitor.files() if _holds(monitor.path(name))] == [
         "etc/pg_sequences_monitor/group_vars/all/variables.yml"
     ]
@@ -153,14 +154,14 @@ def test_its_runs_check_then_repair(shop: dict[str, str], monitor: Monitor, tmp_
     assert PASSWORD not in done.stdout + done.stderr
 
     # One file that each run replaces, and a log of one's own.
-    file = tmp_path / "new" / "sequences.html"
-    monitor.install(monitor_report_file=str(file), log_file=str(tmp_path / "changes.log"))
+    file = monitor.root / "var" / "new" / "sequences.html"
+    monitor.install(monitor_report_file=str(file), log_file=f"{file.parent.parent}/changes.log")
     for _again in range(2):
         assert monitor.run().returncode == 0
         assert file.read_text().startswith("<!")
         file.write_text("")
     assert os.listdir(file.parent) == ["sequences.html"]
-    assert (tmp_path / "changes.log").exists()
+    assert (file.parent.parent / "changes.log").exists()
 
 
 @pytest.mark.matrix
@@ -180,7 +181,7 @@ def test_a_crontab_runs_it_as_well(shop: dict[str, str], monitor: Monitor) -> No
 
 
 def test_a_run_excludes_another(monitor: Monitor) -> None:
-    with monitor.path("var/lib/pg_sequences_monitor/lock").open("w") as lock:
+    with monitor.path("etc/pg_sequences_monitor/lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert monitor.run().returncode == 75
     assert "SuccessExitStatus=75" in monitor.unit
@@ -215,7 +216,7 @@ def test_a_server_that_hangs_does_not_block_the_next_run(monitor: Monitor) -> No
         begin = time.monotonic()
         assert monitor.run().returncode == 124
         assert time.monotonic() - begin < 30
-        with monitor.path("var/lib/pg_sequences_monitor/lock").open("w") as lock:
+        with monitor.path("etc/pg_sequences_monitor/lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # systemd ends what is left at once; what a crontab's run leaves ends by its own time limits.
         deadline = time.monotonic() + 60
@@ -231,7 +232,7 @@ def test_a_host_that_hangs_does_not_silence_the_others(shop: dict[str, str], mon
     hanging.chmod(0o755)
     local = {
         "ansible_connection": "local",
-        "ansible_python_interpreter": str(monitor.path("opt/pg_sequences_monitor/venv/bin/python")),
+        "ansible_python_interpreter": f"{monitor.root}/opt/pg_sequences_monitor/venv/bin/python",
     }
     hosts = {
         "stuck": {**local, "ansible_python_interpreter": str(hanging)},
@@ -257,18 +258,61 @@ def test_it_runs_as_its_user_alone(monitor: Monitor) -> None:
     assert done.returncode == 77 and "runuser -u" in done.stderr
 
 
+def test_a_failed_upgrade_leaves_a_monitor_that_works(monitor: Monitor) -> None:
+    before = {name: monitor.path(name).lstat().st_mtime for name in monitor.files()}
+    # An index that is not there, and an inventory without hosts.
+    for more in ({"monitor_requirements": ["--no-index", "no-such-package==1"]}, {"monitor_inventory": {"all": {}}}):
+        monitor.install(fails=True, monitor_interval=5, **more)
+        assert monitor.run().returncode == 2
+        assert before.items() <= {name: monitor.path(name).lstat().st_mtime for name in monitor.files()}.items()
+
+
+def test_absent_waits_for_a_run_under_way(monitor: Monitor) -> None:
+    with monitor.path("etc/pg_sequences_monitor/lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            removing = pool.submit(monitor.install, monitor_state="absent")
+            time.sleep(6)
+            assert not removing.done() and monitor.path("opt/pg_sequences_monitor/run").exists()
+            assert not monitor.path("etc/systemd/system/pg_sequences_monitor.timer").exists()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            removing.result()
+    assert monitor.files() == set()
+
+
+def test_a_trial_touches_nothing_outside(monitor: Monitor) -> None:
+    outside = [Path(place) for place in ("/opt", "/etc/systemd/system", "/etc/cron.d", "/etc/logrotate.d", "/var/lib")]
+    before = [set(map(str, place.glob("pg_sequences*"))) for place in outside], Path("/etc/passwd").read_text()
+    # No user is named.
+    shutil.rmtree(monitor.path("etc"))
+    monitor.install(database="postgres")
+    assert before == (
+        [set(map(str, place.glob("pg_sequences*"))) for place in outside],
+        Path("/etc/passwd").read_text(),
+    )
+    assert f"User={getpass.getuser()}" in monitor.unit
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"monitor_interval": 0}, "are minutes, 1 at least"),
-        ({"monitor_service": "upstart"}, "value of pg_sequences_monitor_service must be one of"),
+        ({"monitor_interval": 0}, "pg_sequences_monitor_interval is minutes, 1 to 44640"),
+        ({"monitor_interval": 10**9}, "pg_sequences_monitor_interval is minutes, 1 to 44640"),
+        ({"monitor_timeout": 1441}, "pg_sequences_monitor_timeout is minutes, 1 to 1440"),
+        ({"monitor_auto_fix": True}, "name the database by pg_sequences_database"),
+        ({"near_limit_percent": 101}, "pg_sequences_near_limit_percent is 101.0"),
+        ({"report_dir": "/tmp/reports"}, "nobody would find what it writes to /tmp/reports"),
+        ({"monitor_report_file": "/home/me/x.html"}, "nobody would find what it writes to /home/me"),
+        ({"monitor_service": "upstart"}, "pg_sequences_monitor_service is systemd or cron"),
         ({"become_user": "postgres"}, "pg_sequences_monitor_user=postgres"),
         ({"monitor_python": "/no/such/python"}, "Name another by"),
         ({"login_password": "{{ '{' ~ '{x' }}"}, "would take for a template"),
-        ({"monitor_servce": "cron"}, "knows no pg_sequences_monitor_servce"),
+        (
+            {"monitor_servce": "cron"},
+            "no variable pg_sequences_monitor_servce; did you mean pg_sequences_monitor_service?",
+        ),
         ({"report_dir": '/var/100%done "q"'}, "would not take"),
         ({"monitor_inventory": "no/such/file"}, "no/such/file, which is no file on the controller"),
-        ({"mail_to": "ops@example.com"}, "ansible-galaxy collection install community.general"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -366,3 +366,17 @@ def test_stepping_keeps_direction_and_phase(scene: Scene, increment: int, cache:
     assert (last_value + increment - increment * 50) * increment > 0
     (change,) = result["changes"]
     assert change["after"]["last_value"] == last_value
+
+
+def test_every_result_names_the_server(server: Server, database: Dsn) -> None:
+    """Its identifier, too, where the role may read it (contract, section 3)."""
+    login = {"login_unix_socket": database["host"], "login_port": int(database["port"]), "login_db": database["dbname"]}
+    ((identifier,),) = sql(database, "SELECT system_identifier::text FROM pg_control_system()")
+    known = {"address": database["host"], "port": int(database["port"]), "in_recovery": False}
+    for module in ("pg_sequence_info", "pg_sequence_fix"):
+        assert run_module(module, login)["server"] == {**known, "system_identifier": identifier}
+    role = f"visitor_{secrets.token_hex(4)}"
+    sql(database, f"CREATE ROLE {role} LOGIN; REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public")
+    found = run_module("pg_sequence_info", {**login, "login_user": role})
+    sql(database, f"DROP ROLE {role}")
+    assert not found.get("failed") and found["server"] == {**known, "system_identifier": None}

@@ -49,6 +49,7 @@ _LONG = {
     "test_faults.py",
     "test_fleet.py",
     "test_monitor.py",
+    "test_monitor_user.py",
     "test_playbooks.py",
     "test_pooling.py",
     "test_properties.py",

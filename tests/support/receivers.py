@@ -14,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -30,12 +31,14 @@ class MailServer:
         port: on 127.0.0.1.
         mails: in the order they came.
         encrypted: whether the connection was, for each mail.
+        logins: how often somebody gave a password.
     """
 
     def __init__(self) -> None:
         self.port = 0
         self.mails: list[EmailMessage] = []
         self.encrypted: list[bool] = []
+        self.logins = 0
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Keep a mail (called by aiosmtpd)."""
@@ -48,13 +51,14 @@ class MailServer:
 
 
 @contextlib.contextmanager
-def mail_server(folder: Path, user: str, password: str) -> Iterator[MailServer]:
-    """A mail server that takes mail only over STARTTLS and after a login.
+def mail_server(folder: Path, user: str, password: str, encrypted: bool = True) -> Iterator[MailServer]:
+    """A mail server that takes mail only after a login, and over STARTTLS unless it has none.
 
     Args:
         folder: for its certificate, which it signs itself.
         user: who may log in.
         password: by what.
+        encrypted: whether it has STARTTLS.
     """
     key, certificate = folder / "mail.key", folder / "mail.pem"
     subprocess.run(
@@ -70,6 +74,7 @@ def mail_server(folder: Path, user: str, password: str) -> Iterator[MailServer]:
         received.port = free.getsockname()[1]
 
     def log_in(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any) -> AuthResult:
+        received.logins += 1
         expected = LoginPassword(user.encode(), password.encode())
         return AuthResult(success=given == expected)
 
@@ -77,8 +82,9 @@ def mail_server(folder: Path, user: str, password: str) -> Iterator[MailServer]:
         received,
         hostname="127.0.0.1",
         port=received.port,
-        tls_context=context,
-        require_starttls=True,
+        tls_context=context if encrypted else None,
+        require_starttls=encrypted,
+        auth_require_tls=encrypted,
         auth_required=True,
         authenticator=log_in,
     )
@@ -96,12 +102,18 @@ class WebServer:
         url: where to post.
         bodies: what was posted, in the order it came.
         code: what is answered.
+        logins: the Authorization headers that came.
+        paths: where it was posted.
+        seconds: how long an answer takes.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.bodies: list[Any] = []
         self.code = 200
+        self.logins: list[str] = []
+        self.paths: list[str] = []
+        self.seconds = 0.0
 
 
 @contextlib.contextmanager
@@ -112,6 +124,9 @@ def web_server() -> Iterator[WebServer]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            received.logins += filter(None, [self.headers["Authorization"]])
+            received.paths.append(self.path)
+            time.sleep(received.seconds)
             if received.code == 200:
                 received.bodies.append(body)
             self.send_response(received.code)

@@ -74,7 +74,15 @@ def audit(*findings: Result, database_error: str | None = None, **counts: int) -
     }
     selection = {"databases": ["shop"], "schemas": [], "tables": [], "sequences": [], "columns": []}
     counts_of_all = {"databases": 1, **summary}
-    return {"selection": selection, "summary": counts_of_all, "databases": [database], "sequences": list(findings)}
+    return {
+        "run": "check",
+        "server": None,
+        "thresholds": {"gap_threshold": 1000, "near_limit_percent": 80.0},
+        "selection": selection,
+        "summary": counts_of_all,
+        "databases": [database],
+        "sequences": list(findings),
+    }
 
 
 def repair(changes: Sequence[str] = (), not_fixed: Sequence[str] = (), findings: Sequence[Result] = ()) -> Result:

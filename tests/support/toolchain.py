@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the Makefile needs beyond a command line: the collection's trees, ansible-test, the stages of a test run.
 
-As a program: ``toolchain.py link``, ``copy``, ``community``, ``sanity`` or ``stages STAGE...``.
+As a program: ``toolchain.py link``, ``copy``, ``sanity`` or ``stages STAGE...``.
 """
 
 from __future__ import annotations
@@ -15,18 +15,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 COLLECTION = Path("ansible_collections", "pgops", "sequences")
-
-# The package that has community.general in it, newest for the oldest Python that is tested.
-_ANSIBLE = "ansible==10.7.0"
 
 # Files of get-pip, by their names in ansible-core 2.17, 2.18 and 2.19, 2.20 and 2.21.
 _GET_PIP_NAMES = ("get_pip_23_1_2.py", "get_pip_24_2.py", "get_pip_25_2.py")
@@ -63,24 +58,6 @@ def copy_tree() -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
     return place
-
-
-def community_tree() -> Path:
-    """Return a collections path with community.general, out of the package ``ansible``; it is made once."""
-    tree = CACHE / "community"
-    done = tree / _ANSIBLE
-    if not done.exists():
-        with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-            subprocess.run([*command, "--dest", scratch, _ANSIBLE], check=True)
-            (wheel,) = Path(scratch).glob("*.whl")
-            with zipfile.ZipFile(wheel) as archive:
-                wanted = [
-                    name for name in archive.namelist() if name.startswith("ansible_collections/community/general/")
-                ]
-                archive.extractall(tree, wanted)
-        done.touch()
-    return tree
 
 
 def _listed(folder: Path) -> set[str]:
@@ -152,7 +129,6 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("link", help="link this checkout into a collections path, and print it")
     commands.add_parser("copy", help="copy the collection into a tree, and print its folder")
-    commands.add_parser("community", help="get community.general into a collections path, and print it")
     commands.add_parser("sanity", help="run ansible-test sanity on a copy")
     commands.add_parser("stages", help="make some targets and sum up").add_argument("names", nargs="+", metavar="STAGE")
     options = parser.parse_args()
@@ -160,7 +136,7 @@ def main() -> int:
         return stages(options.names)
     if options.command == "sanity":
         return sanity()
-    print({"link": link_tree, "copy": copy_tree, "community": community_tree}[options.command]())
+    print({"link": link_tree, "copy": copy_tree}[options.command]())
     return 0
 
 

@@ -239,6 +239,16 @@ def test_the_first_findings_can_be_left_out(source: dict[str, Any]) -> None:
     ]
 
 
+def test_another_server_behind_the_address_is_no_all_clear(source: dict[str, Any]) -> None:
+    watch = Watch(source)
+    watch.see({**audit(finding("a")), "server": {"system_identifier": "1"}})
+    assert watch.see({**audit(healthy=1), "server": {"system_identifier": "2"}}) == []
+    assert watch.heartbeat()["critical"] == 1
+    assert brief(watch.see({**audit(healthy=1), "server": {"system_identifier": "1"}})) == [
+        ("status_changed", "a", "critical", "healthy")
+    ]
+
+
 def test_only_the_statuses_asked_for(source: dict[str, Any]) -> None:
     watch = Watch(source, statuses=["critical"])
     assert brief(watch.see(audit(finding("a", **WARNING), finding("b")))) == [("status_changed", "b", None, "critical")]
@@ -333,6 +343,27 @@ def test_a_server_that_hangs_is_given_up_and_leaves_nothing(source: dict[str, An
     assert seen and not any(PASSWORD.encode() in text for text in seen)
     assert PASSWORD not in json.dumps(events)
     assert audits() == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_source_ends_clean_however_often_it_is_cancelled(source: dict[str, Any], silent: int, times: int) -> None:
+    problems: list[Any] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: problems.append(context))
+        servers = [{"name": str(n), "login_host": "127.0.0.1", "login_port": silent} for n in range(5)]
+        running = asyncio.ensure_future(source["main"](asyncio.Queue(), {"servers": servers}))
+        while len(audits()) < 5:
+            await asyncio.sleep(0.05)
+        for _time in range(times):
+            running.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert audits() == [] and [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+    asyncio.run(run())
+    assert problems == []
 
 
 def test_servers_that_hang_keep_no_other_waiting(source: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

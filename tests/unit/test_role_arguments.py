@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role's variables are documented, named, and defaulted in one way, and reach the modules."""
+"""The roles' variables: what their documentation says is what is taken, and every option of a module can be set."""
 
 from __future__ import annotations
 
@@ -17,52 +17,145 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
     repair_arguments,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _settings, _variables
 
-ROLE = Path(__file__).resolve().parents[2] / "roles" / "pg_sequences"
-
-
-def _load(name: str) -> Any:
-    return yaml.safe_load((ROLE / name).read_text())
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+ROLE = ROLES / "pg_sequences"
 
 
-SPECS: dict[str, Any] = _load("meta/argument_specs.yml")["argument_specs"]
+def _specs(role: Path) -> dict[str, Any]:
+    specs: dict[str, Any] = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    return specs
 
 
-def test_nothing_is_set_unless_the_user_sets_it() -> None:
-    """The monitor keeps what was set: it must be able to tell that from a default."""
-    assert not (ROLE / "defaults").exists()
-    assert not [name for spec in SPECS.values() for name, option in spec["options"].items() if "default" in option]
+SPECS = _specs(ROLE)
+
+_RUN = {"pg_sequences_run"}
+_TAKEN = {
+    **{name: set(spec) for name, spec in _variables.ENTRY_POINTS.items()},
+    "main": set(_variables.CHANGE),
+    "listen": set(_variables.CHANGE),
+    "attempt": _RUN | set(_variables.CHANGE) | set(_variables.RESTORE),
+    "fleet": _RUN | set(_variables.FAIL_ON) | set(_variables.REPORTS) | set(_variables.ALERTS),
+}
 
 
-def test_every_entry_point_has_tasks_and_every_variable_a_prefix() -> None:
+def test_each_entry_point_documents_the_variables_it_takes_and_no_others() -> None:
+    assert {entry: set(spec["options"]) for entry, spec in SPECS.items()} == _TAKEN
     for entry, spec in SPECS.items():
         assert (ROLE / "tasks" / f"{entry}.yml").exists()
         assert spec["short_description"] and spec["description"]
-        for name, option in spec["options"].items():
-            assert name.startswith("pg_sequences_") and option["description"] and option["type"], name
+        assert all(option["description"] for option in spec["options"].values())
 
 
-def _module_arguments(path: str, module: str) -> set[str]:
-    found = []
+@pytest.mark.parametrize("entry", list(SPECS))
+def test_types_choices_and_defaults_are_those_that_hold(entry: str) -> None:
+    jobs = "check" if entry in ("check", "info") else "fix"
+    modules = {**connection_arguments(), **audit_arguments(), **(repair_arguments() if jobs == "fix" else {})}
+    restore = restore_arguments()
+    for name, told in SPECS[entry]["options"].items():
+        known = _variables.KNOWN[name]
+        assert told["type"] == known["type"], name
+        if name not in _RUN:
+            assert sorted(told.get("choices", [])) == sorted(known.get("choices", [])), name
+        option = name.removeprefix(_variables.PREFIX)
+        if name in _variables.RESTORE:
+            option = option.removeprefix("restore_")
+        module = restore if name in _variables.RESTORE else modules
+        held = known.get("default", module.get(option, {}).get("default"))
+        # What another variable, or another run, decides; and what this version's module does not know yet.
+        if name != "pg_sequences_login_db" and (name not in _variables.RESTORE or option in restore):
+            assert told.get("default") == (held or None if held == "" else held), name
 
-    def search(tasks: list[dict[str, Any]]) -> None:
-        for task in tasks:
-            found.extend([set(task[module])] if module in task else [])
-            search(task.get("block", []))
 
-    search(_load(path))
-    (arguments,) = found
-    return arguments
+def test_the_monitor_takes_what_its_runs_take_and_its_own() -> None:
+    (spec,) = _specs(ROLES / "pg_sequences_monitor").values()
+    assert set(spec["options"]) == set(_variables.CHANGE) | set(_variables.MONITOR)
+    for name, told in spec["options"].items():
+        known = _variables.KNOWN[name]
+        assert (told["type"], told.get("choices")) == (known["type"], known.get("choices")), name
+        if name in _variables.MONITOR:
+            assert told.get("default") == known.get("default"), name
+
+
+@pytest.mark.parametrize("run", ["check", "fix"])
+def test_every_option_of_a_module_can_be_set(run: str) -> None:
+    spec = {**connection_arguments(), **audit_arguments(), **(repair_arguments() if run == "fix" else {})}
+    values = {"str": "x", "int": 7, "float": 8.0, "bool": True, "path": "x", "dict": {"a": 1}, "list": ["x"]}
+    given = {
+        f"pg_sequences_{name}": option.get("choices", [values[option["type"]]])[-1] for name, option in spec.items()
+    }
+    given["pg_sequences_columns"] = [{"sequence": "s", "table": "t", "column": "c"}]
+    given["pg_sequences_tables"] = given["pg_sequences_schemas"] = given["pg_sequences_sequences"] = ["x"]
+    given["pg_sequences_databases"] = ["x"]
+    given["pg_sequences_confirm"] = True
+    given = {name: value for name, value in given.items() if name in _variables.ENTRY_POINTS[run]}
+    settings = _settings.read(given, run, False, given)
+    options = settings.repair_options() if run == "fix" else settings.audit_options()
+    assert set(options) == set(spec)
+    assert {name: options[name] for name in options if name != "fail_on_unfixed"} == {
+        name.removeprefix("pg_sequences_"): value for name, value in given.items()
+    }
+
+
+def test_every_variable_of_a_restore_reaches_its_module() -> None:
+    values = {"str": "x", "path": "x", "int": 2, "bool": True, "list": ["owners"]}
+    given = {name: values[spec["type"]] for name, spec in _variables.RESTORE.items()}
+    del given["pg_sequences_restore_command"]
+    settings = _settings.read({**given, "pg_sequences_database": "shop"}, "restore", False, given)
+    expected = {name.removeprefix("pg_sequences_").removeprefix("restore_"): value for name, value in given.items()}
+    assert settings.restore_options() == {"database": "shop", **expected}
+    known = {*restore_arguments(), "exclude", "psql_commands", "encoding", "locale", "template", "owner"}
+    assert set(expected) | {"database", "command", "progress_file"} == known
 
 
 @pytest.mark.parametrize(
-    ("path", "module", "options"),
+    ("given", "told"),
     [
-        ("tasks/audit.yml", "pg_sequence_info", {**connection_arguments(), **audit_arguments()}),
-        ("tasks/repair.yml", "pg_sequence_fix", {**connection_arguments(), **audit_arguments(), **repair_arguments()}),
-        ("tasks/restore.yml", "pg_sequence_restore", {**connection_arguments(), **restore_arguments()}),
+        (
+            {"pg_sequences_databse": "x"},
+            "There is no variable pg_sequences_databse; did you mean pg_sequences_database?",
+        ),
+        (
+            {"pg_sequence_database": "x"},
+            "There is no variable pg_sequence_database; did you mean pg_sequences_database?",
+        ),
+        ({"pgsequences_dump": "x"}, "did you mean pg_sequences_dump?"),
+        (
+            {"pg_sequences_tables": [{"a": 1}], "pg_sequences_fail_on": "nothing"},
+            "value of pg_sequences_fail_on must be one of",
+        ),
+        ({"pg_sequences_database": " "}, "pg_sequences_database is empty"),
+        ({"pg_sequences_near_limit_percent": 101}, "pg_sequences_near_limit_percent is 101.0; it must be a percentage"),
+        ({"pg_sequences_jobs": "many"}, "pg_sequences_jobs"),
+        ({"pg_sequences_mode": "realign"}, "run it with pg_sequences_confirm=true"),
+        ({"pg_sequences_webhook_url": "ftp://s3cr3t"}, "must begin with http://"),
+        ({"pg_sequences_report_keep": -1}, "pg_sequences_report_keep is -1"),
     ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_every_option_of_a_module_can_be_set(path: str, module: str, options: dict[str, Any]) -> None:
-    # The action plugin sets the last one.
-    assert _module_arguments(path, f"pgops.sequences.{module}") == set(options) - {"progress_file"}
+def test_what_cannot_be_meant_is_said_in_a_sentence(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(_settings.SettingsError) as caught:
+        _settings.read(given, "fix", False, given)
+    assert told in str(caught.value) and "s3cr3t" not in str(caught.value)
+    assert "Nothing was" in str(caught.value) or "all" in str(caught.value)
+
+
+def test_names_of_somebody_elses_are_left_alone() -> None:
+    others = ["pg_sequence_info_of_mine", "pg_sequences_result", "postgresql_database", "pgseq", "pg_sequence"]
+    _settings.refuse_unknown([*others, *_variables.KNOWN])
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("a, b", ["a", "b"]), ("*", ["*"]), ('["a", "!b*"]', ["a", "!b*"]), ("[a", ["[a"]), (["a"], ["a"]), ("a", ["a"])],
+)
+def test_a_list_may_be_given_as_one_text(text: Any, read: list[str]) -> None:
+    settings = _settings.read({"pg_sequences_databases": text}, "fix", False, ())
+    assert settings.databases == read
+
+
+def test_columns_may_be_given_as_one_text() -> None:
+    text = "{sequence: s, table: t, column: c}"
+    settings = _settings.read({"pg_sequences_columns": text, "pg_sequences_database": "x"}, "fix", False, ())
+    assert settings.audit_options()["columns"] == [{"sequence": "s", "table": "t", "column": "c"}]

@@ -137,8 +137,8 @@ def test_results_are_documented_as_the_rules_have_them(module: str) -> None:
 
 
 def test_variables_of_playbooks_exist_or_are_said_not_to() -> None:
-    role = yaml.safe_load((ROOT / "roles" / "pg_sequences" / "meta" / "argument_specs.yml").read_text())
-    known = {name for spec in role["argument_specs"].values() for name in spec["options"]}
+    roles = [yaml.safe_load(path.read_text()) for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")]
+    known = {name for role in roles for spec in role["argument_specs"].values() for name in spec["options"]}
     # The playbooks' own, and a module's that need no word of the role's.
     known |= {"pg_sequences_hosts"}
     told = {_whole(name) for row in rows(5) for name in quoted(row[0])}

@@ -18,6 +18,8 @@ from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool imp
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ansible_collections.pgops.sequences.plugins.module_utils._audit.options import AuditOptions
     from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import Choice
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
@@ -47,6 +49,7 @@ class Database(t.NamedTuple):
     :ivar error: why it could not be entered or read, or None
     :ivar server_version: such as ``16.4``; None before it was entered
     :ivar in_recovery: whether the server is a hot standby; None before it was entered
+    :ivar server: which server that is, for results (docs/rules.md, section 3); None before it was entered
     :ivar read_only: whether its transactions are read-only unless they say otherwise
     :ivar entered: its inside; None before it was entered, or where it could not be
     """
@@ -57,6 +60,7 @@ class Database(t.NamedTuple):
     error: str | None = None
     server_version: str | None = None
     in_recovery: bool | None = None
+    server: Mapping[str, str | int | bool | None] | None = None
     read_only: bool = False
     entered: Entered | None = None
 
@@ -76,13 +80,27 @@ def enter(database: Database, session: Session | None = None) -> Database:
     except ConnectError as error:
         return database._replace(error=str(error))
     first = sessions.first
-    database = database._replace(server_version=first.version, in_recovery=first.in_recovery, read_only=first.read_only)
+    database = database._replace(
+        server_version=first.version,
+        in_recovery=first.in_recovery,
+        server=_server_of(target, first),
+        read_only=first.read_only,
+    )
     try:
         choice = tried_twice(lambda: choose(first, options.selection))
     except DatabaseError as error:
         sessions.close()
         return database._replace(error=f'database "{name}" could not be read: {error}')
     return database._replace(entered=Entered(name, options, sessions, choice))
+
+
+def _server_of(target: Target, session: Session) -> dict[str, str | int | bool | None]:
+    return {
+        "address": str(target.parameters.get("host") or ""),
+        "port": int(target.parameters.get("port") or 5432),
+        "in_recovery": session.in_recovery,
+        "system_identifier": session.system_identifier,
+    }
 
 
 def leave(database: Database) -> None:

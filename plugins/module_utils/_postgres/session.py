@@ -159,6 +159,11 @@ class Session:
         """The role whose privileges hold."""
         return self._server.role
 
+    @property
+    def system_identifier(self) -> str | None:
+        """The cluster's identifier; None where the role may not read it."""
+        return self._server.system_identifier
+
     def close(self) -> None:
         """End the session; never raises."""
         with contextlib.suppress(Exception):

@@ -55,6 +55,7 @@ class Server(t.NamedTuple):
     :ivar restricts: it knows ``restrict_nonsystem_relation_kind``
     :ivar role: the role whose privileges hold
     :ivar encoding: of the database
+    :ivar system_identifier: the cluster's; None where the role may not read it
     """
 
     version_number: int = 0
@@ -64,6 +65,7 @@ class Server(t.NamedTuple):
     restricts: bool = False
     role: str = ""
     encoding: str = ""
+    system_identifier: str | None = None
 
 
 ASK_SERVER = """
@@ -73,7 +75,9 @@ SELECT current_setting('server_version_num')::int AS version_number,
        current_setting('default_transaction_read_only')::bool AS read_only,
        current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL AS restricts,
        current_user::text AS role,
-       current_setting('server_encoding') AS encoding
+       current_setting('server_encoding') AS encoding,
+       CASE WHEN has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
+            THEN (SELECT system_identifier::text FROM pg_control_system()) END AS system_identifier
 """
 
 

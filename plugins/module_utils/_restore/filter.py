@@ -7,7 +7,7 @@
 """The text of a dump on its way to psql: what a frame of our own takes the place of, and where an error is.
 
 Lines are taken out and leave an empty line, so that psql's line numbers stay the dump's.
-Measured with psql 15 to 19 (docs/measured.md, "Restore"). Pure: bytes in, bytes out.
+Measured with psql 15 to 19 (docs/measured.md, Restore). Pure: bytes in, bytes out.
 """
 
 from __future__ import annotations

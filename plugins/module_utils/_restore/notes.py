@@ -9,7 +9,7 @@
 Each table that rows were loaded into (or, where there were none, that was made) carries the dump's fingerprint in a
 comment on its row type. It is written in the restore's own transaction, needs no more than owning the table, goes with
 the table, and stands in no dump: pg_dump does not dump types that a table brings along (measured with servers 10 to 19
-and pg_dump 15 to 19, in all formats, also by pg_dumpall; docs/measured.md, "Restore"). pg_upgrade loses it.
+and pg_dump 15 to 19, in all formats, also by pg_dumpall; docs/measured.md, Restore). pg_upgrade loses it.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def set_back(query: Query, before: dict[int, State]) -> list[tuple[str, int, boo
 
 
 def advance(target: Target, database: str, positions: Iterable[tuple[str, int, bool]]) -> list[str]:
-    """Move sequences forward, never backward, each under its own lock (docs/measured.md, "The repair that held").
+    """Move sequences forward, never backward, each under its own lock (docs/measured.md, Locks).
 
     :arg positions: for each its name as for ``regclass``, and ``last_value`` and ``is_called`` it is to have at least
     :returns: for each that could not be moved the reason, with the statement that is left to do

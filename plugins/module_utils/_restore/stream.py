@@ -11,7 +11,7 @@ duplicate under a deferred unique constraint into a temporary table: until the t
 script's own too. After a ROLLBACK of the script nothing can be written, because the session is read-only. A dump
 that is cut inside a statement, a text or a COPY swallows the tail, and the COMMIT never comes. Hence the tail has no
 quotes of any kind but dollar quotes with a tag of its own, and begins with a statement that completes no other
-(tried with a dump cut at each of 318 places; docs/measured.md, "Restore"). psql itself, told to make one transaction,
+(tried with a dump cut at each of 318 places; docs/measured.md, Restore). psql itself, told to make one transaction,
 would commit at the end of its input, also where that is a broken pipe.
 """
 

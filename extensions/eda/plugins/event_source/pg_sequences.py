@@ -111,6 +111,9 @@ EXAMPLES = r"""
 
 _COLLECTION = Path(__file__).absolute().parents[4]
 
+# What is news, as for mail and webhook; the loader of event sources knows no collections.
+_NEWS = runpy.run_path(str(_COLLECTION / "plugins" / "plugin_utils" / "_news.py"))
+
 # Runs the module out of the collection's folder, whatever that is called: the regular import would need the right tree
 # above it, and PyPI's package ansible hides every other ansible_collections. It ends when nobody holds the other end of
 # the pipe any more: SIGTERM is taken by ansible-rulebook's Java, and nothing here is told.
@@ -250,14 +253,6 @@ def _without_secrets(text: str, options: Mapping[str, t.Any]) -> str:
     return text
 
 
-class Told(t.NamedTuple):
-    """What was found of a sequence, and when it was sent, by the event loop's clock."""
-
-    status: str
-    reasons: list[str]
-    at: float
-
-
 class Watched:
     """What is known of a server, which events come of news about it.
 
@@ -273,7 +268,8 @@ class Watched:
         self._audited = False
         self._entered: set[str] = set()
         self._closed: set[str] = set()
-        self._findings: dict[tuple[str, str, str], Told] = {}
+        # By database, schema and name, as JSON.
+        self._findings: dict[str, t.Any] = {}
 
     def failed(self, error: str) -> Iterator[Event]:
         """Take in that the server could not be audited."""
@@ -299,53 +295,60 @@ class Watched:
         for name in sorted(self._closed - set(errors)):
             yield self._event("database_gone", "the database is no longer there", database=name)
 
-        found = {(entry["database"], entry["schema"], entry["name"]): entry for entry in result["sequences"]}
+        found = {
+            json.dumps([entry["database"], entry["schema"], entry["name"]]): entry for entry in result["sequences"]
+        }
+        states = {key: json.dumps([entry["status"], entry["reasons"]]) for key, entry in found.items()}
+        server = result.get("server")
+        news = _NEWS["compare"](
+            self._findings,
+            states,
+            lambda _key, kept: not errors.get(kept.facts["database"]) and _is_same(server, kept.facts["server"]),
+            now,
+            self._settings.remind,
+        )
+        told = {}
+        fresh = {*news.new, *news.changed, *news.due}
         for key, entry in found.items():
-            before = self._findings.get(key)
-            if before and (before.status, before.reasons) == (entry["status"], entry["reasons"]):
-                if not 0 < self._settings.remind <= now - before.at:
-                    continue
-                kind = "reminder"
-            else:
-                kind = "status_changed"
-            self._findings[key] = Told(entry["status"], entry["reasons"], now)
-            if not first or self._settings.initial:
-                yield from self._told(kind, key, before, entry)
-        for key in self._findings.keys() - found.keys():
-            # What could not be looked at is what it was.
-            if errors.get(key[0]):
+            if key not in fresh:
                 continue
-            if key[0] in errors:
+            before = self._findings.get(key)
+            told[key] = _NEWS["Kept"](states[key], now, {"database": entry["database"], "server": server})
+            if not first or self._settings.initial:
+                yield from self._told("reminder" if key in news.due else "status_changed", key, before, entry)
+        for key in news.over:
+            if self._findings[key].facts["database"] in errors:
                 over = {"status": "healthy", "message": "no longer among the findings: healthy, skipped or dropped"}
             else:
                 over = {"status": "gone", "message": "its database is no longer there"}
-            yield from self._told("status_changed", key, self._findings.pop(key), over)
+            yield from self._told("status_changed", key, self._findings[key], over)
+        self._findings = _NEWS["remember"](self._findings, told, news.over, now, math.inf)
         self._closed = {name for name, error in errors.items() if error}
         self._entered = (self._entered & set(errors)) | (set(errors) - self._closed)
 
     def count(self, status: str) -> int:
         """How many sequences have a status, as far as is known."""
-        return sum(told.status == status for told in self._findings.values())
+        return sum(json.loads(kept.state)[0] == status for kept in self._findings.values())
 
     @property
     def closed(self) -> int:
         """How many databases could not be entered or read."""
         return len(self._closed)
 
-    def _told(
-        self, kind: str, key: tuple[str, str, str], before: Told | None, entry: Mapping[str, t.Any]
-    ) -> Iterator[Event]:
-        if not {entry["status"], before.status if before else None} & set(self._settings.statuses):
+    def _told(self, kind: str, key: str, before: t.Any, entry: Mapping[str, t.Any]) -> Iterator[Event]:
+        old_status, old_reasons = json.loads(before.state) if before else (None, [])
+        if not {entry["status"], old_status} & set(self._settings.statuses):
             return
-        unseen = "healthy" if key[0] in self._entered else None
+        database, schema, sequence = json.loads(key)
+        unseen = "healthy" if database in self._entered else None
         yield self._event(
             kind,
             entry["message"],
-            database=key[0],
-            schema=key[1],
-            sequence=key[2],
-            old_status=before.status if before else unseen,
-            old_reasons=before.reasons if before else [],
+            database=database,
+            schema=schema,
+            sequence=sequence,
+            old_status=old_status if before else unseen,
+            old_reasons=old_reasons,
             status=entry["status"],
             reasons=entry.get("reasons", []),
             next_value=entry.get("next_value"),
@@ -356,6 +359,12 @@ class Watched:
     def _event(self, kind: str, message: str, **more: t.Any) -> Event:
         server = {"server": self.server.name, "index": self.server.position, "login": dict(self.server.login)}
         return {"pg_sequences": {"type": kind, **server, **more, "message": message}}
+
+
+def _is_same(now: Mapping[str, t.Any] | None, then: Mapping[str, t.Any] | None) -> bool:
+    """Whether an audit met the same server as an earlier one, as far as is known: behind one address may be another."""
+    known = {server.get("system_identifier") for server in (now, then) if server} - {None}
+    return len(known) < 2
 
 
 def heartbeat(watched: Collection[Watched]) -> Event:
@@ -403,8 +412,8 @@ async def audit(server: Server, timeout: float) -> dict[str, t.Any]:
         os.close(ours)
         if process and process.returncode is None:
             process.kill()
-            # Waits for the end, and for the pipes to be closed.
-            await process.communicate()
+            # What it was still told or said is of no use to anybody.
+            await process.wait()
     try:
         result = json.loads(output)
     except ValueError:
@@ -458,8 +467,27 @@ async def main(queue: asyncio.Queue[Event], args: dict[str, t.Any]) -> None:
     if settings.heartbeat:
         tasks.append(asyncio.ensure_future(beat(queue, watched, settings.heartbeat)))
     try:
-        await asyncio.gather(*tasks)
+        done, _others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
+        # Once: another cancellation would take a task out of waiting for the end of its audit.
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _ended(tasks)
+
+
+async def _ended(tasks: Collection[asyncio.Task[t.Any]]) -> None:
+    """Wait until tasks have ended, also while this is cancelled: each ends the process that it runs.
+
+    :raises asyncio.CancelledError: it was cancelled meanwhile
+    """
+    cancelled: asyncio.CancelledError | None = None
+    left = set(tasks)
+    while left:
+        try:
+            _done, left = await asyncio.wait(left)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled:
+        raise cancelled

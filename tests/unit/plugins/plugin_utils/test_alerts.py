@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts, _memory
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import Kept
 from support.results import audit, finding, repair
 
 
@@ -21,22 +23,26 @@ def document(
     return build_document(outcomes, Run(run, check_mode, at, "0.1.0", "2.19.0"))
 
 
+COMMANDS = _alerts.Commands("monitor1", "ansible-playbook -i hosts")
+
+
 class Watch:
     """Runs one after the other, each told of if that is due."""
 
     def __init__(self, fail_on: str = "critical", reminder_hours: float = 24.0) -> None:
         self._fail_on = fail_on
         self._reminder_hours = reminder_hours
-        self._told: dict[str, dict[str, str]] = {}
+        self.memory: dict[str, Kept] = {}
 
     def run(
         self, outcomes: dict[str, Outcome], hour: int, run: str = "check", sent: bool = True
     ) -> _alerts.Alert | None:
-        made = document(outcomes, hour, run)
-        alert = _alerts.decide(made, self._told, self._fail_on, self._reminder_hours)
-        if alert and sent:
-            self._told = _alerts.remember(made, self._told, self._fail_on)
-        return alert
+        judged = {name: outcome._replace(fail_on=self._fail_on) for name, outcome in outcomes.items()}
+        made = document(judged, hour, run)
+        decision = _alerts.decide(made, self.memory, self._reminder_hours, COMMANDS)
+        if decision.alert and sent:
+            self.memory = decision.memory
+        return decision.alert
 
 
 HEALTHY = {"db1": Outcome(audit(healthy=3), None)}
@@ -80,7 +86,7 @@ def test_what_a_run_repairs_is_told_once() -> None:
 
 def test_check_mode_repairs_nothing() -> None:
     made = document({"db1": Outcome(repair(changes=["a"]), None)}, run="fix", check_mode=True)
-    assert _alerts.decide(made, {}, "critical", 24) is None
+    assert _alerts.decide(made, {}, 24, COMMANDS).alert is None
 
 
 def test_what_could_not_be_repaired_comes_with_its_remedy_and_first() -> None:
@@ -106,9 +112,9 @@ def test_what_was_not_looked_at_is_neither_over_nor_new(away: dict[str, Outcome]
     assert names(watch.run(HEALTHY, 5)) == ([], ["db1 shop public.a: no longer critical"], 0)
 
 
-@pytest.mark.parametrize(("fail_on", "told"), [("critical", 1), ("warning", 2), ("unknown", 3), ("never", 1)])
+@pytest.mark.parametrize(("fail_on", "told"), [("critical", 1), ("warning", 3), ("unknown", 2), ("never", 1)])
 def test_what_burns_is_what_fails(fail_on: str, told: int) -> None:
-    found = audit(finding("a"), finding("w", status="warning"), finding("u", status="unknown"))
+    found = audit(finding("a"), finding("w", status="warning"), finding("u", status="unknown", reasons=["locked"]))
     alert = Watch(fail_on).run({"db1": Outcome(found, None)}, 0)
     assert alert and len(alert.problems) == told
 
@@ -117,9 +123,13 @@ def test_what_can_no_longer_be_judged_is_not_over() -> None:
     watch = Watch()
     watch.run(BURNS, 0)
     hidden = {"db1": Outcome(audit(finding("a", status="unknown", reasons=["no_privilege"])), None)}
-    assert watch.run(hidden, 1) is None
-    assert watch.run(BURNS, 2) is None
-    assert names(watch.run(HEALTHY, 3)) == ([], ["db1 shop public.a: no longer critical"], 0)
+    alert = watch.run(hidden, 1)
+    assert alert and alert.over == [] and [problem.what for problem in alert.new] == ["unknown"]
+    assert watch.run(hidden, 2) is None
+    # It is reminded of, although no status of its kind is a failure here.
+    assert names(watch.run(hidden, 26)) == ([], [], 1)
+    assert names(watch.run(BURNS, 27)) == (["shop public.a"], [], 1)
+    assert names(watch.run(HEALTHY, 28)) == ([], ["db1 shop public.a: no longer critical"], 0)
 
 
 def test_what_another_selection_left_out_is_not_over() -> None:
@@ -152,20 +162,70 @@ def test_a_database_that_another_run_left_out_is_not_over() -> None:
     assert names(watch.run(HEALTHY, 2)) == ([], ["db1 shop: audited again"], 0)
 
 
+def test_over_is_told_of_the_same_server_alone() -> None:
+    server = {"address": "db.example.com", "port": 5432, "in_recovery": False, "system_identifier": "7"}
+    watch = Watch()
+    watch.run({"db1": Outcome({**audit(finding("a")), "server": server}, None)}, 0)
+    for other in ({"address": "db2.example.com"}, {"port": 5433}, {"system_identifier": "8"}):
+        assert watch.run({"db1": Outcome({**audit(healthy=1), "server": {**server, **other}}, None)}, 1) is None
+    # By another name in the inventory, and by a role that may not read the identifier, it is the same.
+    same = {**server, "system_identifier": None}
+    alert = watch.run({"alias": Outcome({**audit(healthy=1), "server": same}, None)}, 2)
+    assert names(alert) == ([], ["db1 shop public.a: no longer critical"], 0)
+
+
+def test_sockets_of_two_hosts_are_two_servers() -> None:
+    server = {"address": "/run/postgresql", "port": 5432, "in_recovery": False, "system_identifier": None}
+    watch = Watch()
+    burning, calm = {**audit(finding("a")), "server": server}, {**audit(healthy=1), "server": server}
+    assert names(watch.run({"db1": Outcome(burning, None), "db2": Outcome(calm, None)}, 0)) == (
+        ["shop public.a"],
+        [],
+        1,
+    )
+    assert watch.run({"db2": Outcome(calm, None)}, 1) is None
+    assert names(watch.run({"db2": Outcome(burning, None)}, 2)) == (["shop public.a"], [], 1)
+
+
+def test_over_is_told_by_thresholds_no_looser_alone() -> None:
+    watch = Watch("warning")
+    watch.run({"db1": Outcome(audit(finding("a", status="warning")), None)}, 0)
+    looser = {**audit(healthy=1), "thresholds": {"gap_threshold": 5000, "near_limit_percent": 80.0}}
+    assert watch.run({"db1": Outcome(looser, None)}, 1) is None
+    assert names(watch.run(HEALTHY, 2)) == ([], ["db1 shop public.a: no longer warning"], 0)
+
+
+def test_what_could_not_be_logged_is_told_as_repaired_and_that() -> None:
+    made = document({"db1": Outcome(repair(changes=["a"]), None)}, run="fix")
+    alert = _alerts.decide(made, {}, 24, COMMANDS, {"db1": "the disk is full"}).alert
+    assert alert and alert.over == [
+        "db1 shop public.a: 2 -> 4712, repaired, but it could not be logged: the disk is full"
+    ]
+
+
 @pytest.mark.parametrize(
     "memory",
-    [[], None, {"a": None}, {"a": {"what": "critical"}}, {"a": {"what": "critical", "told": "2026", "selection": ""}}],
+    [
+        "[]",
+        "{",
+        "null",
+        '{"schema_version": 2, "channels": []}',
+        '{"schema_version": 2, "channels": {"mail": {"a": {}}}}',
+    ]
+    + ['{"schema_version": 1, "mail": {}}', "[" * 100000],
+    ids=str.__len__,
 )
-def test_a_memory_that_cannot_be_read_silences_nothing(memory: Any) -> None:
-    assert _alerts.readable(memory) == {}
+def test_a_memory_that_cannot_be_read_silences_nothing(memory: str, tmp_path: Path) -> None:
+    (tmp_path / "alerts.json").write_text(memory)
+    assert _memory.read(tmp_path / "alerts.json", "mail") == {}
+    _memory.write(tmp_path / "alerts.json", "mail", {})
 
 
 def test_a_clock_that_was_wrong_silences_nothing() -> None:
-    made = document(BURNS)
-    told = _alerts.remember(made, {}, "critical")
-    (key,) = told
-    told[key]["told"] = "2099-01-01T00:00:00Z"
-    assert _alerts.decide(made, _alerts.readable(told), "critical", 24)
+    watch = Watch()
+    watch.run(BURNS, 0)
+    watch.memory = {key: kept._replace(told=4e9) for key, kept in watch.memory.items()}
+    assert watch.run(BURNS, 1)
 
 
 def test_names_with_lines_of_their_own_make_none() -> None:
@@ -197,10 +257,10 @@ def test_texts_are_bounded_and_escaped() -> None:
     many = [finding(f"s{number}") for number in range(1000)]
     alert = Watch().run({"db1": Outcome(audit(finding(name), *many), None)}, 0)
     assert alert
-    assert _alerts.subject(alert) == "PostgreSQL sequences: 1001 new, 1001 burning"
+    assert _alerts.subject(alert) == "PostgreSQL sequences: 1001 critical in shop on db1"
     said = _alerts.text(alert)
     assert name in said and "SELECT pg_catalog.setval(" in said and "... and 951 more" in said and len(said) < 20000
-    assert "ansible-playbook pgops.sequences.fix --limit db1" in said
+    assert "On monitor1:\n  ansible-playbook -i hosts pgops.sequences.fix --limit db1\n" in said
     page = _alerts.page(alert)
     assert "<script>" not in page and "&lt;script&gt;" in page and "... and 951 more" in page
     assert "<script>" not in _alerts.body(alert, "slack")["text"]

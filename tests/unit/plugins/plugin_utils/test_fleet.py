@@ -64,23 +64,30 @@ def test_the_worst_stands_first() -> None:
     ("found", "failing"),
     [
         ({"healthy": 1, "skipped": 1}, set()),
-        ({"critical": 1}, {"critical", "warning", "unknown"}),
-        ({"warning": 1}, {"warning", "unknown"}),
-        ({"unknown": 1}, {"unknown"}),
+        ("behind", {"critical", "warning", "unknown"}),
+        ("gap", {"warning"}),
+        ("locked", {"warning", "unknown"}),
+        ("not_a_number", {"warning"}),
+        ("view,locked", {"warning", "unknown"}),
         (None, {"critical", "warning", "unknown"}),
         ("database", {"critical", "warning", "unknown"}),
     ],
-    ids=["healthy", "critical", "warning", "unknown", "host", "database"],
+    ids=["healthy", "critical", "warning", "unknown", "structural", "both", "host", "database"],
 )
 def test_an_audit_fails_by_what_is_asked(found: Any, failing: set[str]) -> None:
     if found is None:
         outcome = Outcome(None, "no route to host")
     elif found == "database":
         outcome = Outcome(audit(database_error="database shop: no"), None)
+    elif isinstance(found, str):
+        status = {"behind": "critical", "gap": "warning"}.get(found, "unknown")
+        outcome = audited(finding("a", status=status, reasons=found.split(",")))
     else:
         outcome = audited(**found)
-    made = document({"db1": outcome})
-    assert {mode for mode in ("critical", "warning", "unknown", "never") if verdicts(made, mode)} == failing
+    # Each host by its own.
+    modes = ("critical", "warning", "unknown", "never")
+    outcomes = {mode: outcome._replace(fail_on=mode) for mode in modes}
+    assert set(verdicts(document(outcomes), outcomes)) == failing
 
 
 def test_a_repair_fails_for_what_it_leaves() -> None:
@@ -88,68 +95,52 @@ def test_a_repair_fails_for_what_it_leaves() -> None:
     clean = Outcome(repair(changes=["x"]), None)
     late = Outcome(repair(findings=[finding("x")]), None)
     never = Outcome(None, "no route to host")
-    said = verdicts(document({"left": left, "clean": clean, "late": late, "never": never}, "fix"), "never")
+    outcomes = {"left": left, "clean": clean, "late": late, "never": never}
+    said = verdicts(document(outcomes, "fix"), outcomes)
     assert set(said) == {"left", "late", "never"}
-    assert said["left"].startswith("1 sequence(s) need a hand") and "running it again continues" in said["left"]
-    assert "run the playbook pgops.sequences.fix again" in said["late"]
+    assert (
+        said["left"].startswith("1 sequence(s) could not be repaired") and "running it again continues" in said["left"]
+    )
+    assert "Run the playbook pgops.sequences.fix once more" in said["late"]
     assert said["never"] == "no route to host"
     # What check mode foretells is behind still, of course.
-    assert verdicts(document({"late": late}, "fix", check_mode=True), "never") == {}
+    assert verdicts(document({"late": late}, "fix", check_mode=True), {"late": late}) == {}
 
 
-REPAIRED, AUDITED = repair(changes=["x"]), audit(finding("y"))
+AUDITED = audit(finding("y"))
 
 
 @pytest.mark.parametrize(
-    ("run", "check_mode", "variables", "expected"),
+    ("result", "expected"),
     [
-        ("check", False, {}, None),
-        ("check", False, {"pg_sequences_repair": REPAIRED}, None),
-        ("check", False, {"pg_sequences_audit": AUDITED, "pg_sequences_repair": REPAIRED}, (AUDITED, None)),
-        ("check", False, {"pg_sequences_audit": {"unreachable": True, "msg": "no\nroute"}}, (None, "no route")),
-        ("check", False, {"pg_sequences_audit": {"failed": True, "msg": "no role"}}, (None, "no role")),
-        ("check", False, {"__pg_sequences_failure": {"check": "bad option"}}, (None, "bad option")),
-        ("check", False, {"__pg_sequences_failure": {"fix": "of another run"}}, None),
-        ("fix", False, {"pg_sequences_repair": REPAIRED}, (REPAIRED, None)),
-        ("auto_fix", False, {"pg_sequences_audit": AUDITED, "pg_sequences_repair": {"skipped": True}}, (AUDITED, None)),
-        ("auto_fix", False, {"pg_sequences_audit": AUDITED, "pg_sequences_repair": REPAIRED}, (REPAIRED, None)),
-        (
-            "restore",
-            False,
-            {"pg_sequences_restored": {}, "pg_sequences_audit": AUDITED, "pg_sequences_repair": REPAIRED},
-            ({**REPAIRED, **AUDITED}, None),
-        ),
-        (
-            "restore",
-            True,
-            {"pg_sequences_restored": {}, "pg_sequences_audit": AUDITED, "pg_sequences_repair": REPAIRED},
-            ({**AUDITED, **REPAIRED}, None),
-        ),
-        ("restore", True, {"pg_sequences_restored": {"database_exists": False}}, (None, None)),
-        ("restore", False, {"pg_sequences_restored": {"failed": True, "msg": "no dump"}}, (None, "no dump")),
+        (None, None),
+        ("text", None),
+        (AUDITED, (AUDITED, None)),
+        ({**AUDITED, "error": "a\nb\x1b[2J"}, (AUDITED, r"a b\x1b[2J")),
+        ({"run": "check", "error": "no role", "summary": None}, (None, "no role")),
+        ({"unreachable": True, "msg": "no\nroute"}, (None, "no route")),
+        ({"failed": True, "exception": "Traceback"}, (None, "Traceback")),
+        ({"failed": True}, (None, "it was ended before it could say why")),
+        ({"skipped": True}, (None, "it was ended before it could say why")),
     ],
 )
-def test_what_a_host_came_to(run: str, check_mode: bool, variables: dict[str, Any], expected: Any) -> None:
-    assert outcome_of(variables, run, check_mode) == (None if expected is None else Outcome(*expected))
+def test_what_a_host_came_to(result: Any, expected: Any) -> None:
+    found = outcome_of(result, "never")
+    if expected is None:
+        assert found is None
+    else:
+        assert found and found.error == expected[1] and found.fail_on == "never"
+        assert (found.result is None) == (expected[0] is None)
 
 
-def test_a_terminal_of_100_columns_shows_one_host_and_200() -> None:
+def test_lines_are_whole_and_bounded() -> None:
     long = finding("s" * 50, message="could not be read: " + "GRANT SELECT ON TABLE somewhere TO somebody; " * 5)
     many = {f"db{number}.example.com": audited(*[long] * 5, finding("x", status="warning")) for number in range(200)}
-    for outcomes in ({"db1": audited(long)}, many):
-        lines = lines_of(document(outcomes), "in the folder")
-        # Ansible indents by eight, quotes, and sets a comma.
-        assert all(len(line) <= 100 - 11 for line in lines)
-        assert len(lines) < 600
+    lines = lines_of(document(many), "in the folder")
+    assert sum("GRANT SELECT ON TABLE somewhere TO somebody; " * 4 in line for line in lines) == MOST_FINDINGS
+    assert len(lines) < 200
     assert f"... and {200 * 6 - MOST_FINDINGS} more: in the folder" in lines
     assert lines[0] == "hosts: 200, audited: 200, not audited: 0; databases: 200"
-
-
-def test_info_is_wrapped_but_for_statements() -> None:
-    away = Outcome(None, "no route to host " * 20)
-    lines = lines_of(document({"db1": audited(finding("x" * 60)), "away": away}, "info"), "")
-    assert [line for line in lines if len(line) > 89] == [line for line in lines if line.startswith("    repair: ")]
-    assert any(line.startswith("    repair: SELECT") for line in lines)
 
 
 def test_names_cannot_move_the_cursor() -> None:

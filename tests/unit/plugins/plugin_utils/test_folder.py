@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _log
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _files, _folder, _log, _memory
 
 NOW = "2026-11-26T15:00:00Z"
 
@@ -51,12 +51,20 @@ def test_latest_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_earlier_reports_are_read_newest_first_and_broken_ones_passed_over(tmp_path: Path) -> None:
-    texts = ['{"schema_version": 1, "n": 1}', "{", '{"schema_version": 2}', "[]", '{"schema_version": 1, "n": 2}']
+    texts = [
+        '{"schema_version": 1, "n": 1}',
+        "{",
+        '{"schema_version": 9}',
+        "[]",
+        "[" * 100000,
+        "1" * 10000,
+        '{"schema_version": 1, "n": 2}',
+    ]
     for day, text in enumerate(texts, 10):
         _folder.write(tmp_path, f"2026-11-{day}T15:00:00Z", {"report.json": text})
     for _again in range(10):
-        _folder.write(tmp_path, "2026-11-15T15:00:00Z", {"report.csv": ""})
-    _folder.write(tmp_path, "2026-11-15T15:00:00Z", {"report.json": '{"schema_version": 1, "n": 3}'})
+        _folder.write(tmp_path, "2026-11-17T15:00:00Z", {"report.csv": ""})
+    _folder.write(tmp_path, "2026-11-17T15:00:00Z", {"report.json": '{"schema_version": 1, "n": 3}'})
     assert [document["n"] for document in _folder.earlier(tmp_path, 100)] == [3, 2, 1]
     assert [document["n"] for document in _folder.earlier(tmp_path, 12)] == [3, 2]
 
@@ -64,9 +72,69 @@ def test_earlier_reports_are_read_newest_first_and_broken_ones_passed_over(tmp_p
 def test_only_the_newest_runs_are_kept_and_nothing_else_is_touched(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     for day in range(10, 15):
-        _folder.write(tmp_path, f"2026-11-{day}T15:00:00Z", {"report.json": "{}"})
-    _folder.remove_oldest(tmp_path, 2)
+        _folder.write(tmp_path, f"2026-11-{day}T15:00:00Z", {"report.json": "{}"}, keep=2)
     assert names(tmp_path) == ["2026-11-13T150000Z", "2026-11-14T150000Z", "latest", "mine"]
+
+
+def test_latest_leads_to_a_run_whatever_the_clock(tmp_path: Path) -> None:
+    for month in (12, 11, 10):
+        place = _folder.write(tmp_path, f"2026-{month}-10T15:00:00Z", {"report.json": "{}"}, keep=1)
+        assert (tmp_path / "latest").resolve() == place and place.exists()
+    assert names(tmp_path) == ["2026-10-10T150000Z", "latest"]
+
+
+def test_links_of_other_users_lead_nowhere(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    for name in ("reports", "changes.log", "alerts.json"):
+        (tmp_path / name).symlink_to(target / name if "." in name else target)
+    # One's own are followed.
+    _folder.write(tmp_path / "reports", NOW, {"report.json": "{}"})
+    _log.append(tmp_path / "changes.log", [{"whole": 1}])
+    _files.replace(tmp_path / "alerts.json", "{}")
+    assert {"changes.log", "alerts.json", "latest"} < set(names(target))
+    if os.geteuid() != 0:
+        pytest.skip("only root can lay another user's links")
+    for name in ("reports", "changes.log", "alerts.json"):
+        os.chown(tmp_path / name, 65534, 65534, follow_symlinks=False)
+    for work in (
+        lambda: _folder.make_ready(tmp_path / "reports"),
+        lambda: _folder.write(tmp_path / "reports", NOW, {"report.json": "{}"}),
+        lambda: _log.append(tmp_path / "changes.log", [{"whole": 2}]),
+        lambda: _files.replace(tmp_path / "alerts.json", "[]"),
+        lambda: _files.read(tmp_path / "alerts.json"),
+    ):
+        with pytest.raises(OSError, match="belongs to another user"):
+            work()
+    assert (target / "alerts.json").read_text() == "{}"
+
+
+def test_a_pipe_holds_nobody_up(tmp_path: Path) -> None:
+    for name in ("alerts.json", "alerts.json.lock", "changes.log"):
+        os.mkfifo(tmp_path / name)
+    for work in (
+        lambda: _files.read(tmp_path / "alerts.json"),
+        lambda: _memory.locked(tmp_path / "alerts.json").__enter__(),
+        lambda: _log.append(tmp_path / "changes.log", [{"whole": 1}]),
+    ):
+        with pytest.raises(OSError):
+            work()
+
+
+def test_what_cannot_be_logged_is_logged_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    log = tmp_path / "log" / "changes.log"
+    log.parent.mkdir()
+    # A device that is always full.
+    log.symlink_to("/dev/full")
+    for number in range(2):
+        with pytest.raises(_log.KeptError, match="logged by the next run"):
+            _log.append(log, [{"n": number}])
+    log.unlink()
+    _log.make_ready(log)
+    assert [json.loads(line)["n"] for line in log.read_text().splitlines()] == [0, 1]
+    _log.make_ready(log)
+    assert len(log.read_text().splitlines()) == 2 and os.listdir(log.parent) == ["changes.log"]
 
 
 def test_remains_of_a_killed_run_go_a_day_later(tmp_path: Path) -> None:

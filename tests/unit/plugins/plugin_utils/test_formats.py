@@ -60,7 +60,7 @@ def test_json_is_what_the_schema_says() -> None:
     validator = jsonschema.Draft202012Validator(SCHEMA)
     for made in (full(), document({}), document({"db1": Outcome(audit(healthy=1), None)}, run="check")):
         validator.validate(json.loads(render(made, "json")))
-    for wrong in ({"schema_version": 2}, {"extra": 1}, {"generated_at": "yesterday"}, {"sequences": [{}]}):
+    for wrong in ({"schema_version": 3}, {"extra": 1}, {"generated_at": "yesterday"}, {"sequences": [{}]}):
         with pytest.raises(jsonschema.ValidationError):
             validator.validate({**full(), **wrong})
 

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put collections as they are on the controller into an archive, the same bytes for the same files.
+"""Put this collection as it is on the controller into an archive, the same bytes for the same files.
 
-``bundle.py ARCHIVE ROOT``: this collection, whose root folder is ROOT. With ``--with-mail PATH...`` also community.general,
-from the first of the paths, or of Python's own, that has it. Exits with 3 where none has.
+``bundle.py ARCHIVE ROOT``: ROOT is the collection's root folder.
 """
 
 from __future__ import annotations
@@ -28,17 +27,11 @@ COMPLETE = "complete"
 
 def main() -> int:
     """Write the archive and print its SHA-256; return the exit code."""
-    parser = argparse.ArgumentParser(description="Put collections into an archive.")
+    parser = argparse.ArgumentParser(description="Put the collection into an archive.")
     parser.add_argument("archive", type=Path)
     parser.add_argument("root", type=Path)
-    parser.add_argument("--with-mail", nargs="+", type=Path, metavar="PATH", default=None)
     options = parser.parse_args()
     members = list(_members(options.root, "pgops/sequences", _OURS))
-    if options.with_mail is not None:
-        general = _general(options.with_mail)
-        if general is None:
-            return 3
-        members += _members(general, "community/general", ["MANIFEST.json", "meta", "plugins"])
     with options.archive.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
         with tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive:
             for name, path in members:
@@ -54,14 +47,6 @@ def _members(root: Path, name: str, parts: list[str]) -> Iterator[tuple[str, Pat
         for path in sorted(found.rglob("*")) if found.is_dir() else [found] * found.exists():
             if path.is_file() and "__pycache__" not in path.parts:
                 yield f"{name}/{path.relative_to(root).as_posix()}", path
-
-
-def _general(paths: list[Path]) -> Path | None:
-    for path in [*paths, *map(Path, sys.path)]:
-        for place in (path, path / "ansible_collections"):
-            if (place / "community/general/plugins/modules/mail.py").exists():
-                return place / "community/general"
-    return None
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:

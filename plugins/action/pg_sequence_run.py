@@ -1,0 +1,284 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Audits, repairs or restores on one host, by the host's variables, and returns what came of it whatever that is."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.pgops.sequences.plugins.module_utils._arguments import (
+    audit_arguments,
+    connection_arguments,
+    repair_arguments,
+)
+from ansible_collections.pgops.sequences.plugins.module_utils._restore_plan import restore_arguments
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _fleet, _log, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import Host, WriteError, or_tell, settings_of, who
+from ansible_collections.pgops.sequences.plugins.plugin_utils._text import cleaned
+
+if t.TYPE_CHECKING:
+    Result = dict[str, t.Any]
+
+_ARGUMENTS: dict[str, t.Any] = {
+    "run": {"type": "str", "required": True, "choices": list(_variables.ENTRY_POINTS)},
+    "foretell": {"type": "bool", "default": False},
+}
+
+_OPTIONS = {
+    "pg_sequence_info": {*connection_arguments(), *audit_arguments()},
+    "pg_sequence_fix": {*connection_arguments(), *audit_arguments(), *repair_arguments()},
+    "pg_sequence_restore": {*connection_arguments(), *restore_arguments()},
+}
+
+_VERBOSITY = 3
+"""From where on the result is printed as it is, for those who look for a fault."""
+
+_OF_AUDIT = ("server", "selection", "summary", "databases", "sequences")
+_THRESHOLDS = {"gap_threshold": 1000, "near_limit_percent": 80.0}
+
+
+display = Display()
+
+
+class RunError(Exception):
+    """Why a host's run did not come to its end."""
+
+
+class ActionModule(ActionBase):
+    """The action; options and result stand in the module's documentation."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        """Do one of the role's runs on the host.
+
+        :returns: the action's result; a failure is its ``error``, and no failure of the task
+        """
+        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        # What module_defaults say of the action group is for the modules.
+        defaults = {name: self._task.args.pop(name) for name in list(self._task.args) if name not in _ARGUMENTS}
+        _validated, options = self.validate_argument_spec(argument_spec=_ARGUMENTS)
+        run = options["run"]
+        check_mode = bool(self._task.check_mode) or options["foretell"]
+        result.update(run=run, check_mode=check_mode, changed=False, error=None, changes=[], not_fixed=[], sequences=[])
+        result.update(server=None, selection=None, summary=None, databases=[], restored=None, not_logged=None)
+        try:
+            settings = settings_of(self, Host(task_vars["inventory_hostname"], task_vars), run, check_mode)
+            result["thresholds"] = {name: settings.get(name) or value for name, value in _THRESHOLDS.items()}
+            _Steps(self, settings, task_vars, result, defaults).take(options["foretell"])
+        except (_settings.SettingsError, RunError) as error:
+            result["error"] = str(error)
+        except AnsibleConnectionFailure as error:
+            result["error"] = f"the host could not be reached: {error.message}"
+        except AnsibleError as error:
+            result["error"] = error.message
+        except BaseException as error:
+            # It is no Exception, lest an action passes it over.
+            if type(error).__name__ != "TaskTimeoutError":
+                raise
+            result["error"] = "it was not over in time, and was ended"
+        for name in ("error", "warnings", "diff"):
+            if name in result:
+                result[name] = cleaned(result[name])
+        # Names are in it as they are, for other tasks to use; a terminal gets them by the report.
+        result["_ansible_verbose_override"] = display.verbosity < _VERBOSITY
+        return result
+
+
+class _Steps:
+    """One host's run, step by step; what comes of it is put into the result as it comes."""
+
+    def __init__(
+        self,
+        action: ActionModule,
+        settings: _settings.Settings,
+        task_vars: dict[str, t.Any],
+        result: Result,
+        defaults: Result,
+    ) -> None:
+        self._action = action
+        self._settings = settings
+        self._task_vars = task_vars
+        self._result = result
+        self._defaults = defaults
+
+    def take(self, foretell: bool) -> None:
+        """Do all of the run.
+
+        :raises RunError: it did not come to its end
+        """
+        run = self._settings.run
+        if self._settings.needs_a_database and not {"databases", "login_db"}.intersection(self._defaults):
+            self._name_databases()
+        if run == "restore" and not self._restore():
+            return
+        if run not in ("fix", "reset"):
+            self._audit()
+        if run in ("fix", "reset", "restore") or (run == "auto_fix" and self._is_needed()):
+            self._repair(foretell)
+        if run == "restore" and not self._result["check_mode"]:
+            self._audit()
+        if run != "restore":
+            self._refuse_nothing()
+
+    def _audit(self) -> None:
+        options = self._settings.audit_options()
+        if self._settings.run == "info":
+            options["show_all"] = True
+        self._take_over(self._module("pg_sequence_info", options))
+
+    def _repair(self, foretell: bool) -> None:
+        options = self._settings.repair_options()
+        if self._settings.run == "reset":
+            options.update(mode="realign", confirm=True)
+        done = self._module("pg_sequence_fix", options)
+        # What a reset only foretells has changed nothing yet.
+        self._result["changed"] |= bool(done.get("changed")) and not foretell
+        self._result["changes"] = done.get("changes", [])
+        self._result["not_fixed"] = done.get("not_fixed", [])
+        if not foretell:
+            self._log()
+        if done.get("diff"):
+            self._result["diff"] = done["diff"]
+        self._take_over(done)
+
+    def _take_over(self, done: Result) -> None:
+        """Put what a module returned into the result.
+
+        :raises RunError: it failed
+        """
+        if done.get("failed") or "summary" not in done:
+            raise RunError(str(done.get("msg") or "the module failed without a message"))
+        self._result.update({name: done[name] for name in _OF_AUDIT if name in done})
+
+    def _restore(self) -> bool:
+        """Restore; return whether there is a database to look at."""
+        task = self._action._task.copy()
+        task.action = "pgops.sequences.pg_sequence_restore"
+        task.args = self._with_defaults("pg_sequence_restore", self._settings.restore_options())
+        restore = self._action._shared_loader_obj.action_loader.get(
+            task.action,
+            task=task,
+            connection=self._action._connection,
+            play_context=self._action._play_context,
+            loader=self._action._loader,
+            templar=self._action._templar,
+            shared_loader_obj=self._action._shared_loader_obj,
+        )
+        done = restore.run(task_vars=self._task_vars)
+        self._warn(done)
+        self._result["changed"] |= bool(done.get("changed"))
+        left_out = ("invocation", "warnings", "deprecations", "diff", "stdout_lines", "stderr_lines", "exception")
+        self._result["restored"] = cleaned(
+            {name: value for name, value in done.items() if name not in left_out and not name.startswith("_ansible")}
+        )
+        if done.get("unreachable"):
+            raise RunError(f"the host could not be reached: {done.get('msg')}")
+        if done.get("failed"):
+            raise RunError(str(done.get("msg") or "the restore failed without a message"))
+        return bool(done.get("database_exists"))
+
+    def _is_needed(self) -> bool:
+        """Whether a repair may help: also of what could not be judged or entered, since it tries again and says why."""
+        result = self._result
+        unknown = any(each["status"] == "unknown" and _fleet.fails(each, "unknown") for each in result["sequences"])
+        return bool(result["summary"]["critical"] or unknown or any(each["error"] for each in result["databases"]))
+
+    def _log(self) -> None:
+        """Log the changes; one that cannot be logged was made all the same."""
+        settings, result = self._settings, self._result
+        log = settings.log_file
+        if log is None:
+            return
+        role = settings.get("session_role") or settings.get("login_user")
+        time = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        name = self._task_vars["inventory_hostname"]
+        entries = [
+            _log.entry(name, change, settings.run, result["check_mode"], who(), role, time)
+            for change in result["changes"]
+        ]
+        try:
+            or_tell("pg_sequences_log_file", log, lambda: _log.append(log, entries))
+        except WriteError as error:
+            result["not_logged"] = str(error)
+
+    def _name_databases(self) -> None:
+        """Say what there is where no database is named and something would be changed.
+
+        :raises RunError: always
+        """
+        nothing = {"databases": ["*"], "schemas": ["!*"]}
+        done = self._module("pg_sequence_info", {**self._settings.connection_options(), **nothing})
+        self._result.pop("warnings", None)
+        if done.get("failed"):
+            raise RunError(str(done.get("msg")))
+        names = ", ".join(database["name"] for database in done["databases"])
+        raise RunError(
+            f"no database is named, and {self._settings.run} changes something: name one by pg_sequences_database, or more by"
+            f" pg_sequences_databases. The server has: {names}. Nothing was changed"
+        )
+
+    def _refuse_nothing(self) -> None:
+        """A watch that watches nothing must not pass for one that does.
+
+        :raises RunError: nothing was looked at, or an application that is named has no table
+        """
+        settings, result = self._settings, self._result
+        closed = any(database["error"] for database in result["databases"])
+        if closed:
+            return
+        where = ", ".join(f'"{database["name"]}"' for database in result["databases"][:5]) or "the server"
+        application = settings.of_application
+        if application and result["summary"]["total"] and (settings.get("table") or settings.get("tables")):
+            # Others may have been found by the names beside it.
+            alone = self._module("pg_sequence_info", {**settings.audit_options(), "tables": application})
+            if not alone.get("summary", {}).get("total"):
+                raise RunError(f"nothing fits pg_sequences_app={settings.get('app')} in {where}")
+        if result["summary"]["total"]:
+            return
+        if not settings.selects:
+            what = (
+                f"there is no sequence in {where}" if result["databases"] else "no database fits pg_sequences_databases"
+            )
+            raise RunError(f"nothing was looked at: {what}")
+        names = ("app", "table", "tables", "schemas", "sequences")
+        chosen = ", ".join(f"pg_sequences_{name}={_shown(settings.get(name))}" for name in names if settings.get(name))
+        raise RunError(f"nothing was looked at: no sequence in {where} fits {chosen}")
+
+    def _module(self, name: str, options: Result) -> Result:
+        done = t.cast(
+            "Result",
+            self._action._execute_module(
+                module_name=f"pgops.sequences.{name}",
+                module_args=self._with_defaults(name, options),
+                task_vars=self._task_vars,
+            ),
+        )
+        self._warn(done)
+        return done
+
+    def _with_defaults(self, name: str, options: Result) -> Result:
+        """Options of a module with those that ``module_defaults`` give the collection's action group, which go after them."""
+        defaults = {key: value for key, value in self._defaults.items() if key in _OPTIONS[name]}
+        options = {**defaults, **options}
+        if name != "pg_sequence_restore" and "databases" not in options and "login_db" not in defaults:
+            # Nothing named is everything there is.
+            options["databases"] = ["*"]
+        return options
+
+    def _warn(self, done: Result) -> None:
+        for name in ("warnings", "deprecations"):
+            if done.get(name):
+                self._result.setdefault(name, []).extend(done[name])
+
+
+def _shown(value: t.Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

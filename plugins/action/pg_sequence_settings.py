@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Checks the variables of all hosts of a play, and that what they name on the controller can be written to."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _log, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import WriteError, hosts_of, or_tell, settings_of
+
+_ARGUMENTS: dict[str, t.Any] = {
+    "run": {"type": "str", "required": True, "choices": list(_variables.ENTRY_POINTS)},
+    "probe": {"type": "bool", "default": True},
+}
+
+
+class ActionModule(ActionBase):
+    """The action; options and result stand in the module's documentation."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Check all hosts' variables, then try all they name.
+
+        :returns: the action's result
+        """
+        result = super().run(tmp, task_vars)
+        _validated, options = self.validate_argument_spec(argument_spec=_ARGUMENTS)
+        found: list[tuple[str, _settings.Settings]] = []
+        wrong: dict[str, list[str]] = {}
+        for host in hosts_of(self, task_vars or {}):
+            try:
+                settings = settings_of(self, host, options["run"], bool(self._task.check_mode))
+            except _settings.SettingsError as error:
+                wrong.setdefault(str(error), []).append(host.name)
+            else:
+                found.append((host.name, settings))
+        if not wrong and options["probe"]:
+            tried: set[tuple[str, str]] = set()
+            for name, settings in found:
+                try:
+                    _try_out(settings, tried)
+                except WriteError as error:
+                    wrong.setdefault(f"{error} Nothing was done", []).append(name)
+        if wrong:
+            result.update(failed=True, msg=" ".join(f"{_shown(hosts)}: {text}." for text, hosts in wrong.items()))
+        return result
+
+
+def _try_out(settings: _settings.Settings, tried: set[tuple[str, str]]) -> None:
+    """See that what is named on the controller can be written to, each once.
+
+    :raises WriteError: it cannot
+    """
+    report_file, report_dir = settings.report_file, settings.report_dir
+    places = {
+        "pg_sequences_report_dir": (report_dir, _folder.make_ready),
+        "pg_sequences_monitor_report_file": (report_file, lambda path: _folder.try_out(path.parent)),
+        "pg_sequences_log_file": (settings.log_file, _log.make_ready),
+        "pg_sequences_alert_state": (
+            settings.alert_state if settings.alerts else None,
+            lambda path: _folder.try_out(path.parent),
+        ),
+    }
+    for variable, (path, work) in places.items():
+        if path is not None and (variable, str(path)) not in tried:
+            tried.add((variable, str(path)))
+            or_tell(variable, path, functools.partial(work, path))
+
+
+def _shown(hosts: list[str]) -> str:
+    return ", ".join(hosts) if len(hosts) <= 5 else f"{', '.join(hosts[:5])} and {len(hosts) - 5} more"

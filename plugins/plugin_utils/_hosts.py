@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This plugin util is PRIVATE to the collection: it can change at any time.
+
+"""All hosts of a play after their run: what came of each, and what each one's settings ask for."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible.release import __version__ as ansible_version
+
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _settings
+from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document, outcome_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
+    collection_version,
+    hosts_of,
+    settings_of,
+)
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import Settings, plain
+from ansible_collections.pgops.sequences.plugins.plugin_utils._text import cleaned
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ansible.plugins.action import ActionBase
+
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+
+_T = t.TypeVar("_T")
+
+
+class Fleet:
+    """What came of the hosts that a run was tried on.
+
+    :ivar run: what was run
+    :ivar settings: of each host
+    :ivar outcomes: of each host
+    :ivar not_logged: why a host's changes are not in the log, where they are not
+    """
+
+    def __init__(self, run: Run, settings: Mapping[str, Settings], results: Mapping[str, t.Any]) -> None:
+        self.run = run
+        self.settings = settings
+        self.outcomes: dict[str, Outcome] = {}
+        self.not_logged: dict[str, str] = {}
+        for name, result in results.items():
+            outcome = outcome_of(result, settings[name].fail_on)
+            if outcome:
+                self.outcomes[name] = outcome
+                if result.get("not_logged"):
+                    self.not_logged[name] = str(cleaned(result["not_logged"]))
+
+    @classmethod
+    def of(cls, action: ActionBase, task_vars: Mapping[str, t.Any], name: str, check_mode: bool) -> Fleet:
+        """Take them from the variables of the play's hosts.
+
+        :arg name: what was run; results of other runs in the same play are passed over
+        """
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        run = Run(name, check_mode, now, collection_version(), ansible_version)
+        settings, results = {}, {}
+        for host in hosts_of(action, task_vars):
+            result = plain(host.variables.get("pg_sequences_result"))
+            if not isinstance(result, dict) or result.get("run", name) != name:
+                continue
+            results[host.name] = result
+            try:
+                settings[host.name] = settings_of(action, host, name, check_mode, report_only=True)
+            except _settings.SettingsError as error:
+                # Its own run has failed by the same, unless they were changed since.
+                settings[host.name] = _settings.read({}, name, True, (), report_only=True)
+                result["error"] = result.get("error") or str(error)
+        return cls(run, settings, results)
+
+    def document(self, names: list[str] | None = None) -> Document:
+        """The document about some of the hosts, by default about all."""
+        chosen = self.outcomes if names is None else {name: self.outcomes[name] for name in names}
+        return build_document(chosen, self.run)
+
+    def by(self, choose: Callable[[Settings], _T | None]) -> dict[_T, list[str]]:
+        """The hosts that a run was tried on, by what their settings say; those that say nothing are left out."""
+        found: dict[_T, list[str]] = {}
+        for name in self.outcomes:
+            value = choose(self.settings[name])
+            if value is not None:
+                found.setdefault(value, []).append(name)
+        return found
