@@ -27,6 +27,7 @@ class Failure(t.NamedTuple):
     :ivar kind: what was being restored: TABLE DATA, INDEX, ...; empty where it is not known
     :ivar schema: schema of that; may be empty
     :ivar statement: the dump's line at which psql stopped; may be empty
+    :ivar table: quoted, where the server says which one it is about
     """
 
     sqlstate: str
@@ -34,6 +35,7 @@ class Failure(t.NamedTuple):
     kind: str = ""
     schema: str = ""
     statement: str = ""
+    table: str = ""
 
 
 class Place(t.NamedTuple):
@@ -66,6 +68,9 @@ def _both(words: str) -> tuple[str, str]:
 # For each: SQLSTATEs (prefixes will do; a last one that is empty: also where it is not known), what the message says, kind of entry,
 # and what helps, for an archive and for a plain dump. One text holds for both; an empty one for neither.
 _ADVICE: tuple[tuple[str, str, str, str, str], ...] = (
+    ("23505", r"restore_guard", "SET CONSTRAINTS",
+     "",
+     "The script has deferred constraints checked at once, also the one by which the restore guards its transaction: take that line out"),
     ("23505", r"restore_guard", "",
      "The script ends the transaction itself, and then a restore could be left half done. Take that statement out",
      "The script ends the transaction itself, and then a restore could be left half done. Take its lines BEGIN and COMMIT out, for example with: sed "
@@ -102,7 +107,7 @@ _ADVICE: tuple[tuple[str, str, str, str, str], ...] = (
      "Create the tablespace, or {dump} --no-tablespaces"),
     ("42704", r"unrecognized configuration parameter", "",
      "Restore into a server as new as the dump's, or with pg_restore of the server's own version (bin_dir)",
-     "The server is older than the dump: restore into a newer one, or take the line out, for example with: sed '/^{line}$/d' {path}"),
+     "The server is older than the dump: restore into a newer one, or take the line out, for example with: sed '/^{line}/d' {path}"),
     ("22023|0A000|42601", r"standard_conforming_strings", "",
      *_both("PostgreSQL 19 no longer knows texts in that form: {dump} of version 19, which writes them in the standard one")),
     ("42501", r"must be able to SET ROLE|must be member of role", "",
@@ -163,6 +168,10 @@ _ADVICE: tuple[tuple[str, str, str, str, str], ...] = (
     ("42P01|42703|3F000", r"does not exist", "",
      "What it is about must be there first: create it (migrations, or the dump's schema), or restore without data_only and tables",
      "What it is about must be there first: create it (migrations, or the dump's schema)"),
+    ("25001", r"(CREATE|DROP) DATABASE", "",
+     "",
+     "The database to restore into is the one that is named here. Take the lines with DROP DATABASE, CREATE DATABASE and \\connect (or \\c) "
+     "out; a dump by pg_dump --create: {dump} without --create"),
     ("25001", r"", "",
      "No transaction takes this statement: restore with jobs: 2, which does not need one",
      "No transaction takes this statement. Take it out of the script, {again}, and run it by itself afterwards"),
@@ -233,6 +242,8 @@ def _fits(failure: Failure, states: str, message: str, kind: str) -> bool:
         return False
     if not re.search(message, failure.message):
         return False
+    if kind == "SET CONSTRAINTS":
+        return failure.statement.startswith(kind)
     if kind == "DROP":
         return re.match(r"DROP |ALTER TABLE .* DROP ", failure.statement) is not None
     return kind in ("", "ROWS") or failure.kind in kind.split("|")

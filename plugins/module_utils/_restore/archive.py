@@ -30,8 +30,6 @@ if t.TYPE_CHECKING:
 RELATIONS = ("TABLE", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "PROPERTY GRAPH")
 """Kinds of entries that create a relation."""
 
-_OF_DATABASE = re.compile(r"(DATABASE PROPERTIES|COMMENT|ACL|SECURITY LABEL) - (DATABASE )?")
-
 # What pg_restore --table takes (manual, pg_restore): relations and their data, nothing that hangs on them.
 _OF_A_TABLE = ("TABLE", "TABLE DATA", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW", "MATERIALIZED VIEW DATA") + (
     "SEQUENCE",
@@ -45,7 +43,7 @@ MATERIALIZED VIEW,OPERATOR CLASS,OPERATOR FAMILY,PROCEDURAL LANGUAGE,PROPERTY GR
 PUBLICATION TABLE,ROW SECURITY,SECURITY LABEL,SEQUENCE OWNED BY,SEQUENCE SET,SHELL TYPE,STATISTICS DATA,
 SUBSCRIPTION TABLE,TABLE ATTACH,TABLE DATA,TEXT SEARCH CONFIGURATION,TEXT SEARCH DICTIONARY,TEXT SEARCH PARSER,
 TEXT SEARCH TEMPLATE,USER MAPPING""".replace("\n", "").split(",")
-_LINE = re.compile(rf"(\d+); \d+ \d+ ({'|'.join(_LONG_KINDS)}|\S+) (.*)")
+_LINE = re.compile(rf"(\d+); \d+ (\d+) ({'|'.join(_LONG_KINDS)}|\S+) (.*)")
 
 # Kinds of objects that can be left out: by a switch of pg_restore, or by their lines in its list.
 _SWITCHES = {
@@ -79,13 +77,21 @@ class Entry:
     """One line of the list.
 
     :ivar number: as ``pg_restore --use-list`` takes it
+    :ivar oid: of the object in the database that was dumped; 0 where it is none
     :ivar kind: TABLE, TABLE DATA, SEQUENCE SET, ...
     :ivar text: what follows: schema, name and owner, separated by blanks
     """
 
     number: int
+    oid: int
     kind: str
     text: str
+
+    @classmethod
+    def of(cls, line: str) -> Entry | None:
+        """The entry of a line; None where it is none."""
+        found = _LINE.fullmatch(line)
+        return cls(int(found[1]), int(found[2]), found[3], found[4]) if found else None
 
 
 class Archive:
@@ -114,6 +120,7 @@ class Archive:
         self._folder = folder
         self._codec = "utf-8"
         self._names: dict[int, Table] = {}
+        self._all: list[Entry] = []
         self._whole = True
 
     def read(self, switches: Iterable[str]) -> None:
@@ -127,10 +134,7 @@ class Archive:
         self._codec = codec_of(found.group(1).decode()) if found else "utf-8"
         self.strings_are_standard = b"SET standard_conforming_strings = off" not in settings
         text = self._run("--list", *switches).decode(self._codec, "surrogateescape")
-        for line in text.splitlines():
-            entry = _LINE.fullmatch(line)
-            if entry:
-                self.entries.append(Entry(int(entry[1]), entry[2], entry[3]))
+        self.entries = self._all = [entry for entry in map(Entry.of, text.split("\n")) if entry]
         for name, words in (("server_version", "from database"), ("dump_version", "by pg_dump")):
             version = re.search(rf"^; +Dumped {words} version: ([\d.]+)", text, re.MULTILINE)
             setattr(self, name, version[1] if version else "")
@@ -161,13 +165,47 @@ class Archive:
 
     def names(self, entries: Iterable[Entry]) -> list[Table]:
         """Schema and name of each of some entries."""
-        return [self._name(entry) for entry in entries]
-
-    def _name(self, entry: Entry) -> Table:
-        if entry.number not in self._names:
+        entries = list(entries)
+        unsure = []
+        for entry in entries:
             parts = entry.text.split(" ")
-            self._names[entry.number] = (parts[0], parts[1]) if len(parts) == 3 else self.sql_name(entry)
-        return self._names[entry.number]
+            if entry.number not in self._names and len(parts) == 3:
+                self._names[entry.number] = (parts[0], parts[1])
+            elif entry.number not in self._names:
+                unsure.append(entry)
+        if unsure:
+            self._find_names(unsure)
+        return [self._names[entry.number] for entry in entries]
+
+    def _find_names(self, entries: list[Entry]) -> None:
+        """Find names that the list cannot tell apart, in the SQL: rows have those of their table."""
+        tables = {entry.oid: entry for entry in self._all if entry.kind in ("TABLE", "MATERIALIZED VIEW")}
+        rows = [entry for entry in entries if entry.kind.endswith(" DATA") and entry.oid in tables]
+        asked = list({entry.number: entry for entry in [*(tables[row.oid] for row in rows), *entries]}.values())
+        asked = [entry for entry in asked if entry not in rows and entry.number not in self._names]
+        small = [entry for entry in asked if not entry.kind.endswith(" DATA")]
+        # A heading stands before each, in the order of the list.
+        parts = re.split(r"(?m)^-- Name: .*; Type: .*; Schema: .*; Owner: .*$", self.sql(small))[1:] if small else []
+        for entry, part in zip(small, parts) if len(parts) == len(small) else ():
+            found = _NAMED.search(part)
+            if found:
+                self._names[entry.number] = _unquoted(found[1]), _unquoted(found[2])
+        for entry in asked:
+            if entry.number not in self._names:
+                self._names[entry.number] = self.sql_name(entry)
+        for row in rows:
+            self._names[row.number] = self._names[tables[row.oid].number]
+
+    def schemas_made(self) -> dict[int, str]:
+        """The entries that make a schema, by their number, and its name; that of ``public`` mostly only describes it."""
+        entries = self.of("SCHEMA")
+        parts = re.split(r"(?m)^-- Name: .*; Type: SCHEMA; .*$", self.sql(entries))[1:] if entries else []
+        made = {}
+        for entry, part in zip(entries, parts) if len(parts) == len(entries) else ():
+            found = re.search(rf"^CREATE SCHEMA {_IDENTIFIER};$", part, re.MULTILINE)
+            if found:
+                made[entry.number] = _unquoted(found[1])
+        return made
 
     def sql_name(self, entry: Entry) -> Table:
         """Schema and name as the entry's SQL has them: for rows, those of the table that they are loaded into."""
@@ -281,30 +319,53 @@ class Archive:
         found = _SETVAL.findall(self.sql(entries)) if entries else []
         return [(name.replace("''", "'"), int(value), called == "true") for name, value, called in found]
 
-    def database_properties(self) -> tuple[str, list[str]]:
-        """The source database's name, as quoted in SQL, and its settings, comment and rights, as statements for that name."""
+    def database_properties(self, exclude: Iterable[str]) -> tuple[str, list[str]]:
+        """The source database's name, as quoted in SQL, and its settings, comment and rights, as statements for that name.
+
+        :arg exclude: kinds of objects that are left out
+        """
         text = self._run("--create", "--list").decode(self._codec, "surrogateescape")
-        found = [Entry(int(line[1]), line[2], line[3]) for line in map(_LINE.fullmatch, text.splitlines()) if line]
-        entries = [
-            entry for entry in found if _OF_DATABASE.match(f"{entry.kind} {entry.text}") and _is_of_database(entry)
-        ]
-        if not entries:
+        found = [entry for entry in map(Entry.of, text.split("\n")) if entry]
+        source = [entry for entry in found if entry.kind == "DATABASE"]
+        name = (
+            re.search(rf"^CREATE DATABASE {_IDENTIFIER} ", self.sql(source, -1, "--create"), re.MULTILINE)
+            if source
+            else None
+        )
+        if not name:
             return "", []
-        sql = self.sql(entries, -1, "--create")
-        name = re.search(
-            rf"^(?:ALTER|COMMENT ON|GRANT .+ ON|REVOKE .+ ON|ALTER ROLE .+ IN) DATABASE {_IDENTIFIER}",
-            sql,
-            re.MULTILINE,
+        # Any text may stand in a comment: whole statements count, and only those about this database.
+        about = re.compile(
+            rf"(ALTER DATABASE {re.escape(name[1])} (SET|RESET) |ALTER ROLE {_IDENTIFIER} IN DATABASE {re.escape(name[1])} (SET|RESET) "
+            rf"|COMMENT ON DATABASE {re.escape(name[1])} IS |(GRANT|REVOKE) [A-Z, ]+ ON DATABASE {re.escape(name[1])} "
+            rf"|SECURITY LABEL FOR {_IDENTIFIER} ON DATABASE {re.escape(name[1])} IS )"
         )
-        begin = re.compile(
-            r"(?:ALTER DATABASE|ALTER ROLE|COMMENT ON DATABASE|GRANT|REVOKE|SECURITY LABEL) .*?;$",
-            re.MULTILINE | re.DOTALL,
-        )
-        return (name[1] if name else ""), [found for found in begin.findall(sql) if " OWNER TO " not in found]
+        statements = []
+        left_out = {_DATABASE_KINDS[kind] for kind in exclude if kind in _DATABASE_KINDS}
+        for entry in found:
+            of_database = entry.kind == "DATABASE PROPERTIES" or entry.text.startswith("- DATABASE ")
+            if of_database and entry.kind not in left_out:
+                statements += [part for part in _statements(self.sql([entry], -1, "--create")) if about.match(part)]
+        return name[1], statements
 
 
-def _is_of_database(entry: Entry) -> bool:
-    return entry.kind == "DATABASE PROPERTIES" or entry.text.startswith("- DATABASE ")
+# By which option what is said of a database itself is left out.
+_DATABASE_KINDS = {"comments": "COMMENT", "privileges": "ACL", "security_labels": "SECURITY LABEL"}
+
+_TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|^\\[^\n]*|;|.", re.DOTALL | re.MULTILINE)
+
+
+def _statements(sql: str) -> list[str]:
+    """The statements in text that pg_restore printed, without comments and psql's commands."""
+    statements, parts = [], []
+    for found in _TOKEN.finditer(sql):
+        token = found[0]
+        if not token.startswith(("--", "\\")):
+            parts.append(token)
+        if token == ";":
+            statements.append("".join(parts).strip())
+            parts = []
+    return statements
 
 
 def switches_of(data_only: bool, clean: bool, exclude: Iterable[str]) -> list[str]:

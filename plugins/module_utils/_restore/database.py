@@ -102,8 +102,20 @@ class Maker:
             clauses += [f"{name} {quote_literal(options.locale)}" for name in names]
         self._psql(f"CREATE DATABASE {quote_identifier(options.database)} {' '.join(clauses)}")
 
-    def drop(self) -> bool:
-        """Remove the database this run created; returns whether that is done."""
+    def drop(self, only_empty: bool) -> bool:
+        """Remove the database this run created; returns whether that is done.
+
+        :arg only_empty: whether to leave it where it holds a table: somebody else's restore may have begun
+        """
+        try:
+            with Session(self._target, self._options.database) as session:
+                held = session.query(
+                    "SELECT count(*) AS number FROM pg_class WHERE relkind IN ('r', 'p') AND oid >= 16384"
+                )
+            if only_empty and held[0]["number"]:
+                return False
+        except (ConnectError, DatabaseError):
+            return False
         for attempt in range(5):
             try:
                 self._psql(f"DROP DATABASE {quote_identifier(self._options.database)}")

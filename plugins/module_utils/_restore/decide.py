@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
@@ -71,49 +70,78 @@ def refuse_second(query: Query, database: str) -> t.NoReturn:
     )
 
 
+def check_temporary(query: Query, role: str, database: str) -> None:
+    """The restore guards its transaction with a temporary table.
+
+    :raises RestoreError: the role may not make one
+    """
+    if not query("SELECT has_database_privilege(current_database(), 'TEMPORARY') AS may")[0]["may"]:
+        grant = f"GRANT TEMPORARY ON DATABASE {quote_identifier(database)} TO {quote_identifier(role)};"
+        raise RestoreError(
+            f'"{role}" may not make temporary tables in database "{database}", by one of which the restore guards its transaction.'
+            f" Nothing was changed. Run: {grant}"
+        )
+
+
 def can_note(query: Query) -> bool:
     """Whether a note can be made inside a transaction: that takes PL/pgSQL."""
     rows = query("SELECT has_language_privilege(oid, 'USAGE') AS may FROM pg_language WHERE lanname = 'plpgsql'")
     return bool(rows and rows[0]["may"])
 
 
-def still_there(query: Query, fingerprint: str, options: Options, what: str, plain: bool) -> str:
+def still_there(
+    query: Query, fingerprint: str, options: Options, what: str, plain: bool, loads: list[Table] | None
+) -> tuple[str, bool]:
     """Whether what the dump brings is there already, and nothing is to be done.
 
     :arg fingerprint: of the dump and of what is wanted of it
-    :arg what: the dump and the database, in words
+    :arg what: the restore, in words
     :arg plain: whether it is SQL for psql, rather than an archive
-    :returns: why nothing is to be done, as sentences; empty where it is to be restored
-    :raises RestoreError: only a part of it is there
+    :arg loads: tables that rows will be loaded into; None where that is not known
+    :returns: why nothing is to be done, as sentences, empty where it is to be restored; and whether a part is missing
+    :raises RestoreError: it cannot be told what of it is there
     """
     left = notes.left_of(query, fingerprint)
-    if options.force or not left.any:
-        return ""
+    if options.force or (left.begun and options.clean):
+        return "", False
     if left.begun:
-        if options.clean:
-            return ""
         raise RestoreError(
-            f"an earlier restore of {what} with several jobs did not end, and the database may hold part of it. Nothing was changed now."
-            " Restore it with clean: true, which replaces what is there, or drop the database and use create: true; force: true restores"
-            " over what is there"
+            f"an earlier try of {what} with several jobs did not end, and its tables may hold part of it. Nothing was changed now. Load them"
+            " again with clean: true, which empties them first"
         )
-    replace = "drop the database, or restore with force: true a dump made by pg_dump --clean --if-exists"
-    replace = replace if plain else "clean: true and force: true replace it"
+    otherwise = left.otherwise if loads is None else sorted(set(left.otherwise) & set(loads))
+    if not left.any and otherwise and not options.clean:
+        raise RestoreError(
+            f"rows of the same dump are in the database already, by a restore with other options: in {named(otherwise)}. Nothing was"
+            " changed. force: true loads them a second time; clean: true replaces all rows of these tables"
+        )
+    if not left.whole:
+        if left.any and left.missed and not options.clean:
+            raise RestoreError(
+                f"{what} was done before; the tables that it could note are empty or gone, but {counted(left.missed, 'table')} that it filled"
+                " could not be noted, and may hold their rows still. Nothing was changed. force: true loads them all again"
+            )
+        return "", False
+    replace = (
+        "drop the database first"
+        if plain
+        else "use clean: true and force: true, which replace what is there, also what came since"
+    )
     if not left.emptied and not left.gone:
         return (
-            f"Not restored, because {what} was done before, and what it brought is still there ({counted(len(left.whole), 'table')};"
-            f" those that it filled hold rows). To have it restored again: {replace}."
-        )
-    if options.clean or (options.data_only and not left.whole and not left.gone):
-        return ""
-    told = [f"{named(left.emptied)} now hold no rows"] if left.emptied else []
-    told += [f"{left.gone} are gone"] if left.gone else []
+            f"Not restored, because {what} was done before, and what it brought is still there"
+            f" ({counted(len(left.whole), 'table')}; those that it filled hold rows). To have it restored again, {replace}."
+        ), False
+    if options.clean:
+        return "", False
+    told = [f"{named(left.emptied)} hold{'s' if len(left.emptied) == 1 else ''} no rows now"] if left.emptied else []
+    told += [f"{left.gone} {'is' if left.gone == 1 else 'are'} gone"] if left.gone else []
     total = counted(len(left.whole) + len(left.emptied) + left.gone, "table")
-    again = replace if plain else "clean: true replaces what is left"
-    raise RestoreError(
-        f"not restored, because {what} was done before, and part of it is still there: of the {total} that it brought"
-        f" {' and '.join(told)}. Nothing was changed. To have it restored again: {again}"
-    )
+    again = replace if plain else "use clean: true, which replaces what is there, also what came since"
+    return (
+        f"Not restored, because {what} was done before, and most of what it brought is still there; but of the {total}"
+        f" {' and '.join(told)}. To have it restored again, {again}."
+    ), True
 
 
 def compare(query: Query, archive: Archive, options: Options) -> list[str]:
@@ -126,7 +154,7 @@ def compare(query: Query, archive: Archive, options: Options) -> list[str]:
     if options.data_only:
         rows = query(_REFERENCES)
         archive.order(((row["schema"], row["name"]), (row["other_schema"], row["other_name"])) for row in rows)
-        return _emptying(archive, here) if options.clean else []
+        return _emptying(query, archive, here) if options.clean else []
     if options.clean or {"--clean", "-c"} & set(options.options):
         return []
     makes = archive.names(archive.of(*RELATIONS))
@@ -141,13 +169,29 @@ def compare(query: Query, archive: Archive, options: Options) -> list[str]:
     return []
 
 
-def _emptying(archive: Archive, here: dict[Table, bool]) -> list[str]:
+_CONFIGURATION = """
+SELECT n.nspname::text AS schema, c.relname::text AS name, x.condition
+FROM pg_extension e, unnest(e.extconfig, e.extcondition) AS x(oid, condition)
+JOIN pg_class c ON c.oid = x.oid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+"""
+
+
+def _emptying(query: Query, archive: Archive, here: dict[Table, bool]) -> list[str]:
     entries = archive.of("TABLE DATA")
     # pg_dump --load-via-partition-root: rows go elsewhere than the entry says.
     loads = [name if name in here else archive.sql_name(entry) for entry, name in zip(entries, archive.names(entries))]
+    # Of an extension's table a dump holds the users' own rows alone.
+    configuration = {(row["schema"], row["name"]): row["condition"] or "" for row in query(_CONFIGURATION)}
+    tables = list(dict.fromkeys(loads))
     # ONLY: children by inheritance may not be among what is loaded.
-    names = [("" if here.get(table) else "ONLY ") + sql_names([table]) for table in dict.fromkeys(loads)]
+    names = [
+        ("" if here.get(table) else "ONLY ") + sql_names([table]) for table in tables if table not in configuration
+    ]
     statements = [f"TRUNCATE {', '.join(names)}"] if names else []
+    statements += [
+        f"DELETE FROM {sql_names([table])} {configuration[table]}" for table in tables if table in configuration
+    ]
     numbers = archive.large_objects()
     if numbers:
         found = f"FROM pg_catalog.pg_largeobject_metadata WHERE oid IN ({', '.join(numbers)})"
@@ -158,8 +202,7 @@ def _emptying(archive: Archive, here: dict[Table, bool]) -> list[str]:
 def _leave_out_schemas(query: Query, archive: Archive) -> None:
     """Leave out the making of schemas that are there, as public always is, and keep what else is said of them."""
     schemas = {row["name"] for row in query("SELECT nspname::text AS name FROM pg_namespace")}
-    entries = [entry for entry in archive.of("SCHEMA") if entry.text.split(" ")[1] in schemas]
-    made = {entry.number for entry in entries if re.search(r"^CREATE SCHEMA ", archive.sql([entry]), re.MULTILINE)}
+    made = {number for number, name in archive.schemas_made().items() if name in schemas}
     archive.keep(lambda entry: entry.number not in made)
 
 

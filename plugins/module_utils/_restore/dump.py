@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import getpass
 import gzip
 import hashlib
@@ -244,34 +245,38 @@ def line_of(dump: Dump, number: int) -> str:
 
 
 def fingerprint(dump: Dump, scope: str, watch: t.Callable[[bytes], None] = lambda block: None) -> str:
-    """Stands for a dump and the part of it that is restored: 32 hexadecimal digits.
+    """Stands for a dump, 32 hexadecimal digits, and the part of it that is restored, 8 more after a blank.
+
+    A compressed dump is the dump that it unpacks to.
 
     :arg dump: the dump
     :arg scope: which part
     :arg watch: called with each part read
     :raises RestoreError: the dump cannot be read to its end
     """
-    digest = hashlib.sha256(scope.encode("utf-8", "surrogateescape"))
+    digest = hashlib.sha256()
     paths = [dump.path]
     if dump.kind == "directory":
         found = (os.path.join(dump.path, name) for name in sorted(os.listdir(dump.path)))
         paths = [path for path in found if os.path.isfile(path)]
     try:
         for path in paths:
-            digest.update(
-                f"\0{os.path.basename(path)}\0{os.path.getsize(path)}\0".encode("utf-8", "surrogateescape")
-                if len(paths) > 1
-                else b""
-            )
-            with open(path, "rb") as file:
+            if len(paths) > 1:
+                digest.update(
+                    f"\0{os.path.basename(path)}\0{os.path.getsize(path)}\0".encode("utf-8", "surrogateescape")
+                )
+            with contextlib.closing(open_text(path, dump.compression)) as file:
                 while block := file.read(_BLOCK):
                     digest.update(block)
                     watch(block)
-    except OSError as error:
+    except PermissionError as error:
+        raise RestoreError(f"{error.filename} of the dump cannot be read by the user {_user()}") from None
+    except BROKEN as error:
         raise RestoreError(
-            f"{error.filename} of the dump cannot be read by the user {_user()}: {error.strerror}"
+            f"the dump {dump.path} is damaged or cut off: {error or 'it ends early'}. Nothing was changed. Dump or copy it again"
         ) from None
-    return digest.hexdigest()[:32]
+    part = hashlib.sha256(scope.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{digest.hexdigest()[:32]} {part}"
 
 
 def check_directory(dump: Dump) -> None:

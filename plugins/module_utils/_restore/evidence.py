@@ -13,6 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.advice import Failure
 
@@ -49,7 +50,7 @@ def failure_of(said: Transcript, headings: Headings) -> Failure:
     :arg said: what psql and the server said
     :arg headings: of what was sent
     """
-    state, message, level = "", [], "ERROR"
+    state, message, level, named = "", [], "ERROR", {"SCHEMA": "", "TABLE": ""}
     for text in said.errors:
         found = re.match(
             r"(?:psql:<stdin>:\d+: |psql: )?(ERROR|FATAL|PANIC|error|WARNING|NOTICE): +(?:([0-9A-Z]{5}): +)?(.*)", text
@@ -58,9 +59,11 @@ def failure_of(said: Transcript, headings: Headings) -> Failure:
             level = found[1]
             if level not in ("WARNING", "NOTICE"):
                 state, message = found[2] or "", [found[3]]
-        elif level not in ("WARNING", "NOTICE") and not text.startswith(
-            ("LOCATION: ", "SCHEMA NAME: ", "TABLE NAME: ", "CONSTRAINT NAME: ")
-        ):
+        elif level in ("WARNING", "NOTICE"):
+            continue
+        elif field := re.match(r"(LOCATION|(SCHEMA|TABLE|COLUMN|DATATYPE|CONSTRAINT) NAME): +(.*)", text):
+            named[field[2] or ""] = field[3]
+        else:
             message.append(text)
     text = " ".join(" ".join(message).split()).rstrip(".")
     text = text[:1000] + " ..." if len(text) > 1000 else text
@@ -71,7 +74,9 @@ def failure_of(said: Transcript, headings: Headings) -> Failure:
     heading = headings.before(line) if line else None
     if line >= headings.line:
         return Failure(state, text, "END")
-    return Failure(state, text or "psql was ended", heading.kind if heading else "", heading.schema if heading else "")
+    table = f"{quote_identifier(named['SCHEMA'])}.{quote_identifier(named['TABLE'])}" if named["TABLE"] else ""
+    kind, schema = (heading.kind, heading.schema) if heading else ("", "")
+    return Failure(state, text or "psql was ended", kind, schema, table=table)
 
 
 def of_transaction(target: Target, database: str, said: Transcript) -> Evidence:
@@ -90,11 +95,11 @@ def of_transaction(target: Target, database: str, said: Transcript) -> Evidence:
         return Evidence(RESTORED, f"the server says that transaction {number}, which holds all of it, is committed")
     if status == "aborted":
         # Our own COMMIT is told of as ROLLBACK where the transaction had failed before.
-        if said.tail is None and said.endings:
+        if (said.tail is None and said.endings) or (said.tail is not None and said.tail[:2] != said.head[:2]):
             return Evidence(
                 UNKNOWN,
                 f"The server rolled back transaction {number}, with which the restore began, but the script ended transactions of its own"
-                f" ({', '.join(said.endings[:5])}), and what it did after that may be there: look before you run it again",
+                f" ({', '.join(said.endings[:5]) or 'as its end shows'}), and what it did after that may be there: look before you run it again",
             )
         return Evidence(ROLLED_BACK, f"Everything was rolled back (the server says so of transaction {number})")
     if status == "committed":

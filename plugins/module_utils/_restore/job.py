@@ -102,12 +102,17 @@ class Job:
     def nothing_left(self, query: Query) -> bool:
         """Whether what the dump brings is there already; then the result says so.
 
-        :raises RestoreError: only a part of it is there
+        :raises RestoreError: that cannot be told, or the role may not do what a restore begins with
         """
+        if not self.direct:
+            decide.check_temporary(query, self.role, self.options.database)
         self.can_note = decide.can_note(query)
-        words = decide.still_there(query, self.fingerprint, self.options, self.what, self.dump.plain)
+        loads = None if self.archive is None else self.archive.names(self.archive.of("TABLE DATA"))
+        words, lacking = decide.still_there(query, self.fingerprint, self.options, self.what, self.dump.plain, loads)
         if words:
             self.result.already_restored, self.result.outcome, self.result.message = True, "unchanged", words
+        if lacking:
+            self.warn(words)
         return bool(words)
 
     def compare(self, query: Query) -> list[str]:
@@ -124,15 +129,19 @@ class Job:
             self._no_table = f"{words}: is it the right one? "
             self.warn(self._no_table.strip())
 
-    def warn_not_noted(self) -> None:
-        """Warn that a second run will not know of this one."""
+    def warn_not_noted(self, missed: int) -> None:
+        """Warn that a second run will not know of all that this one did.
+
+        :arg missed: how many tables were filled and could not be noted
+        """
         self.warn(
-            f'that the dump was restored cannot be noted in database "{self.options.database}", because "{self.role}" owns none of its'
-            " tables: another run would restore it again"
+            f'that rows were loaded cannot be noted for {counted(missed, "table")} of database "{self.options.database}", which "{self.role}"'
+            " does not own: another run would not know of them, and load them again"
         )
 
     def advance(self, positions: list[tuple[str, int, bool]], what: str) -> None:
         """Move sequences forward, and warn of those that cannot be moved."""
-        left = sequences.advance(self.target, self.options.database, positions) if positions else []
+        moved, left = sequences.advance(self.target, self.options.database, positions) if positions else (0, [])
+        self.result.changed = self.result.changed or moved > 0
         if left:
             self.warn(f"{counted(len(left), 'sequence')} {what}: {'; '.join(left[:_SHOWN])}")

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -31,16 +32,20 @@ EXCLUDABLE = (
 )
 """Kinds of objects that an archive can be restored without."""
 
-# Options of pg_restore and psql that would get in the way of this module's own.
+# Options of pg_restore that would get in the way of this module's own, and what to use instead.
 _OURS = {
     "-d": "database", "--dbname": "database", "-h": "login_host", "--host": "login_host", "-p": "login_port",
     "--port": "login_port", "-U": "login_user", "--username": "login_user", "-W": "login_password",
     "--password": "login_password", "--role": "session_role", "-j": "jobs", "--jobs": "jobs", "-c": "clean",
     "--clean": "clean", "-C": "create", "--create": "create", "-a": "data_only", "--data-only": "data_only",
     "-t": "tables", "--table": "tables", "-L": "tables", "--use-list": "tables", "-f": "dump", "--file": "dump",
-    "-1": "", "--single-transaction": "", "-l": "", "--list": "", "--transaction-size": "", "--command": "command",
-    "-F": "", "--format": "", "--restrict-key": "",
+    "-1": "", "--single-transaction": "", "-l": "", "--list": "", "--transaction-size": "",
+    "-F": "", "--format": "", "--restrict-key": "", "-V": "", "--version": "", "-?": "", "--help": "",
 }  # fmt: skip
+# Short ones that take a value, which may follow at once.
+_WITH_VALUE = "dfFhIjLnNpPStTU"
+# All that psql may be told of a plain dump: everything else changes what it prints, or where it connects to.
+_VARIABLE = re.compile(r"(-v|--set|--variable)(=?\w+=.*)?|\w+=.*", re.DOTALL)
 
 
 class RestoreError(Exception):
@@ -126,11 +131,22 @@ class Options:
                     f"{name} is for a database that is created; set create: true as well, or leave it out"
                 )
         for argument in self.options:
-            name = argument.partition("=")[0] if argument.startswith("--") else argument[:2]
-            if name in _OURS:
-                ours = _OURS[name]
-                instead = f"use the option {ours} instead" if ours else "the module decides about that itself"
-                raise RestoreError(f"options: {argument} cannot be given; {instead}")
+            for name in _names(argument):
+                if name in _OURS:
+                    ours = _OURS[name]
+                    instead = f"use the option {ours} instead" if ours else "the module decides about that itself"
+                    raise RestoreError(f"options: {argument} cannot be given; {instead}")
+
+    def check_for_psql(self) -> None:
+        """Check the options for a plain dump.
+
+        :raises RestoreError: they are not variables of psql
+        """
+        for argument in self.options:
+            if not _VARIABLE.fullmatch(argument):
+                raise RestoreError(
+                    f"options: {argument} cannot be given with a plain dump; psql takes variables alone here, as in ['--set=name=value']"
+                )
 
     @property
     def scope(self) -> str:
@@ -140,6 +156,21 @@ class Options:
 
 
 _SHOWN = 10
+
+
+def _names(argument: str) -> list[str]:
+    """The names in :data:`_OURS` that an argument of pg_restore may stand for: long ones may be cut short, short ones joined."""
+    if argument.startswith("--"):
+        name = argument.partition("=")[0]
+        return [ours for ours in _OURS if ours.startswith(name) and len(name) > 3]
+    if not argument.startswith("-"):
+        return []
+    names = []
+    for letter in argument[1:]:
+        names.append(f"-{letter}")
+        if letter in _WITH_VALUE:
+            break
+    return names
 
 
 def counted(number: int, what: str) -> str:

@@ -75,6 +75,8 @@ def restore(job: Job) -> str:
             return ""
         emptying = job.compare(lock.query)
         loaded = archive.names(archive.of("TABLE DATA"))
+        if options.data_only and not options.clean:
+            _refuse_rows(lock, loaded)
         begin(job.target, options.database, emptying, job.fingerprint, loaded if options.data_only else [])
         result.changed, result.outcome = True, "partly"
         done, lines = _run(job, len(loaded))
@@ -88,12 +90,28 @@ def restore(job: Job) -> str:
             f' "{options.database}": {named(missing)}. What is there stays. See the server\'s log, and restore with clean: true'
         )
     result.outcome, result.restored = "restored", True
-    if holding and not noted:
-        job.warn_not_noted()
+    if noted < len(holding):
+        job.warn_not_noted(len(holding) - noted)
     return (
         f"{counted(len(holding), 'table')} with rows. There is no one transaction that the server could be asked about; afterwards all"
         f" {len(set(makes) | set(loaded))} tables and sequences are there"
     )
+
+
+def _refuse_rows(session: Session, tables: Sequence[Table]) -> None:
+    """Rows of a load that fails could not be told from those that were there."""
+    there = {
+        (row["schema"], row["name"])
+        for row in session.query(
+            "SELECT n.nspname::text AS schema, c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        )
+    }
+    holding = notes.holding_rows(session.query, set(tables) & there)
+    if holding:
+        raise RestoreError(
+            f"with several jobs rows alone are loaded into empty tables only, and these hold rows: {named(holding)}. Nothing was changed."
+            " Use jobs: 1, where a load that fails leaves nothing behind"
+        )
 
 
 def _run(job: Job, tables: int) -> tuple[bool, list[str]]:
@@ -119,10 +137,12 @@ def _run(job: Job, tables: int) -> tuple[bool, list[str]]:
 
 def _failure(job: Job, archive: Archive, lines: Sequence[str], loaded: Sequence[Table]) -> RestoreError:
     failure, where = failure_of(lines, archive)
-    if job.jobs > 1:
+    if job.result.created:
+        left = "With several jobs it is not rolled back"
+    elif job.jobs > 1:
         left = (
-            f"{left_behind(job.target, job.options.database, loaded)}. Restore it with clean: true, which replaces what is there, or drop the"
-            " database and use create: true. With jobs: 1 a failed restore leaves nothing behind"
+            f"{left_behind(job.target, job.options.database, loaded)}. Restore it with clean: true, which replaces what is there."
+            " With jobs: 1 a failed restore leaves nothing behind"
         )
     else:
         job.result.outcome = "unknown"
@@ -189,7 +209,7 @@ def check(
         if not missing:
             try:
                 with session.transaction() as run:
-                    noted = notes.note_tables(run, fingerprint, "rows", holding)
+                    noted = notes.note_tables(run, fingerprint, "filled", holding)
             except DatabaseError:
                 noted = 0
     return missing, holding, noted

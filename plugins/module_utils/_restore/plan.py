@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import database, parallel
@@ -17,20 +18,25 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump impo
     check_directory,
     fingerprint,
     identify,
+    open_text,
 )
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Filter
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError, counted
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import (
     Programs,
     find_programs,
     knows_restrict,
+    leaks,
 )
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._restore.job import Job
 
 
-def make(job: Job) -> None:
+def make(job: Job, check_mode: bool) -> None:
     """Look at the dump, the server and the programs, and fill in the job.
+
+    :arg check_mode: whether to find out, too, what a real run would see on its way
 
     :raises RestoreError: the dump, or the server, cannot be used like that
     :raises ProgramError: the programs are missing or too old
@@ -54,10 +60,25 @@ def make(job: Job) -> None:
     job.direct = job.archive is not None and (job.jobs > 1 or not knows_restrict(job.programs.paths["psql"]))
     if job.archive is not None:
         _select(job, job.archive)
-    if job.direct:
+    if job.dump.kind == "directory":
+        check_directory(job.dump)
+    if job.archive is not None and (job.direct or check_mode):
         parallel.check_whole(job.programs.paths["pg_restore"], job.dump.path, job.client.environment)
-        if job.dump.kind == "directory":
-            check_directory(job.dump)
+    elif check_mode:
+        _check_text(job)
+
+
+def _check_text(job: Job) -> None:
+    """Let a plain dump pass as it would on its way to psql."""
+    leaky = not job.options.psql_commands and leaks(job.programs.version)
+    cleaned = Filter(job.server_version, False, leaky)
+    try:
+        with contextlib.closing(open_text(job.dump.path, job.dump.compression)) as text:
+            while block := text.read(1 << 20):
+                cleaned.feed(block)
+        cleaned.finish()
+    except RestoreError as error:
+        raise RestoreError(f"{job.dump.path}: {error}. Nothing was changed") from None
 
 
 def _watch(job: Job, block: bytes) -> None:
@@ -73,6 +94,7 @@ def _refuse_options(job: Job) -> None:
         if options.psql_commands:
             raise RestoreError("psql_commands is for plain dumps; an archive has no commands of psql")
         return
+    options.check_for_psql()
     for name in ("tables", "data_only", "clean"):
         if getattr(options, name):
             raise RestoreError(
@@ -133,6 +155,16 @@ def _jobs(job: Job) -> int:
     return wanted
 
 
+def _keep_sequences(job: Job, archive: Archive) -> None:
+    """Sequences that the archive positions but does not make stand in the database, and are never to go back."""
+    values = archive.of("SEQUENCE SET")
+    made = {entry.text for entry in archive.of("SEQUENCE")}
+    own = [entry for entry in values if entry.text not in made]
+    job.positions = archive.sequence_values(own)
+    numbers = {entry.number for entry in own}
+    archive.keep(lambda entry: entry.number not in numbers)
+
+
 def _select(job: Job, archive: Archive) -> None:
     """Decide what of an archive is wanted."""
     options = job.options
@@ -157,10 +189,7 @@ def _select(job: Job, archive: Archive) -> None:
                 "tables by name come as pg_restore --table brings them: without defaults, identities, indexes, constraints and triggers."
                 " Their sequences then feed no column that could be judged; to keep what the tables have, use data_only: true"
             )
-    if options.data_only:
-        values = archive.of("SEQUENCE SET")
-        job.positions = archive.sequence_values(values)
-        archive.keep(lambda entry: entry.kind != "SEQUENCE SET")
+    _keep_sequences(job, archive)
     job.result.tables_total = len(archive.of("TABLE DATA"))
     if not archive.of("TABLE", "TABLE DATA", "FOREIGN TABLE"):
         job.warn_of_no_table(

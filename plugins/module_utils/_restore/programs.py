@@ -160,7 +160,7 @@ class Client:
     """
 
     def __init__(self, target: Target, directory: str, application_name: str) -> None:
-        """Write the secrets into files.
+        """Prepare; the secrets are written into files when they are needed.
 
         :arg target: where and as whom
         :arg directory: a folder that nobody else can enter, for files with the secrets
@@ -168,6 +168,7 @@ class Client:
         :raises ProgramError: a secret cannot be handed over in a file
         """
         self.application_name = application_name
+        self._files: dict[str, str] = {}
         self._parameters = {
             key: str(value) for key, value in target.parameters.items() if key not in SECRETS and value is not None
         }
@@ -183,17 +184,28 @@ class Client:
             # libpq would prefer this variable.
             self.environment.pop("PGPASSWORD", None)
             line = "*:*:*:*:" + password.replace("\\", "\\\\").replace(":", "\\:")
-            self._parameters["passfile"] = _private_file(directory, "pgpass", line + "\n")
+            self._parameters["passfile"] = os.path.join(directory, "pgpass")
+            self._files[self._parameters["passfile"]] = line + "\n"
         if secrets:
             lines = "".join(f"{key}={value}\n" for key, value in secrets.items())
-            self.environment["PGSERVICEFILE"] = _private_file(directory, "pg_service.conf", f"[pgops]\n{lines}")
+            self.environment["PGSERVICEFILE"] = os.path.join(directory, "pg_service.conf")
+            self._files[self.environment["PGSERVICEFILE"]] = f"[pgops]\n{lines}"
             self._parameters["service"] = "pgops"
 
+    def forget(self) -> None:
+        """Remove the files with the secrets: who has connected needs them no more, and a killed process leaves none."""
+        for path in self._files:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
     def dsn(self, database: str, setting: str = "") -> str:
-        """The connection string for a database, without secrets, for ``--dbname`` (manual, 34.1.1.1).
+        """The connection string for a database, without secrets, for ``--dbname`` (manual, 34.1.1.1); writes the secrets' files.
 
         :arg setting: a server setting for all sessions, as ``name=value``
         """
+        for path, text in self._files.items():
+            if not os.path.exists(path):
+                _write_private(path, text)
         parameters = {**self._parameters, "dbname": database}
         if setting:
             parameters["options"] = f"{parameters.get('options', '')} -c {setting}".strip()
@@ -204,11 +216,9 @@ def _quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _private_file(directory: str, name: str, text: str) -> str:
-    path = os.path.join(directory, name)
+def _write_private(path: str, text: str) -> None:
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
-    return path
 
 
 class Program:

@@ -16,6 +16,8 @@ import contextlib
 import dataclasses
 import functools
 import secrets
+import signal
+import sys
 import tempfile
 import typing as t
 
@@ -47,8 +49,15 @@ if t.TYPE_CHECKING:
 _SHOWN = 10
 
 
+def _end(number: int, _frame: object) -> t.NoReturn:
+    # As an exception: files with passwords are removed, and programs ended.
+    sys.exit(128 + number)
+
+
 def run_restore(module: AnsibleModule) -> None:
     """Restore, or find nothing to do, and exit."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     result = Result(database=module.params["database"])
     try:
         options = Options.of(module.params)
@@ -86,7 +95,7 @@ def _run(job: Job, check_mode: bool) -> None:
     :raises ProgramError: the programs
     :raises ConnectError: the server
     """
-    plan.make(job)
+    plan.make(job, check_mode)
     result = job.result
     exists = bool(result.database_exists)
     if check_mode:
@@ -104,6 +113,9 @@ def _run(job: Job, check_mode: bool) -> None:
         _take_back(job, maker, error)
     if done:
         _finish(job, done)
+    else:
+        # An earlier run may have ended before it came to them.
+        job.advance(job.positions, "could not be moved to where the dump has them")
 
 
 def _foretell(job: Job, exists: bool) -> None:
@@ -121,10 +133,11 @@ def _foretell(job: Job, exists: bool) -> None:
 
 def _take_back(job: Job, maker: database.Maker, error: Exception) -> t.NoReturn:
     words = "still there, and the next run will use it"
-    if maker.drop():
+    if maker.drop(only_empty=not job.direct):
         # The same task can then be run again.
         words = "dropped again"
         job.result.changed = job.result.created = job.result.database_exists = False
+        job.result.outcome = job.result.outcome and evidence.ROLLED_BACK
     raise RestoreError(f"{str(error).rstrip('.')}. The database that was created for this is {words}") from error
 
 
@@ -136,7 +149,7 @@ def _finish(job: Job, done: str) -> None:
     options, result, archive = job.options, job.result, job.archive
     job.advance(job.positions, "could not be moved to where the dump has them")
     if result.created and archive is not None:
-        source, statements = archive.database_properties()
+        source, statements = archive.database_properties(options.exclude)
         failed = database.carry_over(job.target, options.database, source, statements)
         if failed:
             job.warn(f"settings of the source database were not carried over: {'; '.join(failed[:_SHOWN])}")

@@ -98,25 +98,29 @@ def set_back(query: Query, before: dict[int, State]) -> list[tuple[str, int, boo
     ]
 
 
-def advance(target: Target, database: str, positions: Iterable[tuple[str, int, bool]]) -> list[str]:
+def advance(target: Target, database: str, positions: Iterable[tuple[str, int, bool]]) -> tuple[int, list[str]]:
     """Move sequences forward, never backward, each under its own lock (docs/measured.md, Locks).
 
     :arg positions: for each its name as for ``regclass``, and ``last_value`` and ``is_called`` it is to have at least
-    :returns: for each that could not be moved the reason, with the statement that is left to do
+    :returns: how many were moved, and for each that could not be the reason, with the statement that is left to do
     """
+    moved = 0
     left: list[str] = []
     positions = list(positions)
     try:
         with Session(target, database) as session:
             for name, last_value, is_called in positions:
                 try:
-                    _advance(session, name, last_value, is_called)
+                    moved += _advance(session, name, last_value, is_called)
                 except DatabaseError as error:
-                    statement = _setval(quoted(name), last_value, is_called)
+                    # Only if it is still behind: the statement may be run much later.
+                    statement = (
+                        f"{_setval(quoted(name), last_value, is_called)} FROM {name} WHERE last_value < {last_value}"
+                    )
                     left.append(f"{name}: {error} (left to do: {statement};)")
     except ConnectError as error:
         left += [f"{name}: {error}" for name, _last, _called in positions]
-    return left
+    return moved, left
 
 
 def quoted(name: str) -> str:
@@ -128,7 +132,7 @@ def _setval(regclass: str, last_value: int, is_called: bool) -> str:
     return f"SELECT pg_catalog.setval({regclass}, {last_value}, {str(is_called).lower()})"
 
 
-def _advance(session: Session, name: str, last_value: int, is_called: bool) -> None:
+def _advance(session: Session, name: str, last_value: int, is_called: bool) -> bool:
     for attempt in range(_TRIES):
         try:
             with session.transaction() as run:
@@ -137,17 +141,18 @@ def _advance(session: Session, name: str, last_value: int, is_called: bool) -> N
                 live = _state(row, run(f"SELECT last_value, is_called FROM {sequence}")[0])
                 wanted = State(name, row["increment"], last_value, is_called)
                 if not live.behind(wanted):
-                    return
+                    return False
                 # Waits for all who use it, and keeps all others waiting.
                 run(f"ALTER SEQUENCE {sequence} CACHE {row['cache']}")
                 live = _state(row, run(f"SELECT last_value, is_called FROM {sequence}")[0])
                 if live.behind(wanted):
                     run(_setval(f"{row['oid']}::regclass", last_value, is_called))
-            return
+                return live.behind(wanted)
         except DatabaseError as error:
             # 55P03: its lock could not be had.
             if error.sqlstate != "55P03" or attempt + 1 == _TRIES:
                 raise
+    return False
 
 
 def _state(row: Row, position: Row) -> State:

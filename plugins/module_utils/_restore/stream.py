@@ -102,7 +102,7 @@ class Source:
         self._program = None if dump.plain else Program(list(restore), environment, take=True)
         self._file = t.cast(t.Any, self._program.output if self._program else open_text(dump.path, dump.compression))
         # What is there, rather than a whole block: psql should work meanwhile.
-        self._read: t.Callable[[int], bytes] = getattr(self._file, "read1", None) or self._file.read
+        self._read: t.Callable[[int], bytes] = self._file.read1 if self._program else self._file.read
 
     def read(self) -> bytes:
         """The next part; empty at the end."""
@@ -170,7 +170,7 @@ class Stream:
         where = dsn("" if restricted else f"{_READ_ONLY}=on")
         options = ["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "--no-password"]
         self._psql = Program(
-            [psql, *options, *arguments, f"--dbname={where}", "--file=-"],
+            [psql, *arguments, *options, f"--dbname={where}", "--file=-"],
             environment,
             give=True,
             hear=self._hear,
@@ -266,7 +266,13 @@ class Stream:
 
     def _tail(self, fingerprint: str | None) -> str:
         tag = secrets.token_hex(4)
-        statements = [f"REVOKE ALL ON TABLE {self._guard} FROM PUBLIC", f"DELETE FROM {self._guard}"]
+        statements = [
+            f"REVOKE ALL ON TABLE {self._guard} FROM PUBLIC",
+            # From here on nothing that others have made is found by a name without its schema.
+            "SET LOCAL search_path = pg_catalog, pg_temp",
+            "SET client_encoding TO UTF8",
+            f"DELETE FROM {self._guard}",
+        ]
         noted = "0"
         if fingerprint:
             statements.append("RESET SESSION AUTHORIZATION")
@@ -275,7 +281,7 @@ class Stream:
                     f"SELECT pg_catalog.set_config($r{tag}$role$r{tag}$, $r{tag}${self._role}$r{tag}$, true)"
                 )
             statements.append(notes.note_in_transaction(fingerprint, tag))
-            noted = notes.count(fingerprint, tag)
+            noted = notes.noted(fingerprint, tag)
         statements += [self._mark(notes.loaded(tag), noted), "COMMIT"]
         return "\n" + "".join(f"{statement};\n" for statement in statements)
 

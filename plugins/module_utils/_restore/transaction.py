@@ -19,9 +19,9 @@ from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session 
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import decide, evidence, sequences
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.advice import Failure, advice
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump import BROKEN, Dump, line_of, open_text
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Filter, Headings
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Filter
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError, counted
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import knows_restrict, leaks
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import knows_restrict, leaks, text_of
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.progress import Watcher
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.stream import Source, Stream, script_folder
 
@@ -53,6 +53,7 @@ def restore(job: Job) -> str:
         if said.head is None:
             stream.end()
             raise _failure(job, stream, "Nothing was changed")
+        job.client.forget()
         with Session(job.target, options.database) as session:
             if said.head.values[0] != "t":
                 decide.refuse_second(session.query, options.database)
@@ -87,8 +88,8 @@ def _restored(job: Job, values: tuple[str, ...], words: str) -> str:
         job.result.tables_total = int(loaded)
     if not int(loaded) and not int(made):
         job.warn_of_no_table(f"The dump {job.dump.path} made no table and loaded no row")
-    elif not int(noted):
-        job.warn_not_noted()
+    elif int(noted) < int(loaded):
+        job.warn_not_noted(int(loaded) - int(noted))
     return f"{counted(int(loaded), 'table')} with {counted(int(rows), 'row')}; {words}"
 
 
@@ -102,6 +103,12 @@ def _make_good(job: Job, before: dict[int, sequences.State]) -> None:
             job.warn(f"whether the dump set sequences back that were there before could not be looked at: {error}")
         return
     job.advance(positions, "that the dump set back could not be moved to where they were")
+    if positions:
+        names = ", ".join(name for name, _last, _called in positions[:10])
+        job.warn(
+            f"the script set {counted(len(positions), 'sequence')} back that stood further: {names}. They are where they were again, but what drew"
+            " from them meanwhile got values a second time. An archive (pg_dump --format=custom) with data_only: true never does that"
+        )
 
 
 def _failure(job: Job, stream: Stream, words: str) -> RestoreError:
@@ -128,18 +135,29 @@ def _failure(job: Job, stream: Stream, words: str) -> RestoreError:
         where = " while its tables were emptied"
     if said.elsewhere:
         words = f"{words}. The script left the target (psql: {said.elsewhere.rstrip('.')})"
-    tables = _tables_of(dump) if dump.plain and failure.sqlstate == "23505" else ()
+    tables: tuple[str, ...] = ()
+    if dump.plain and failure.sqlstate == "23505" and failure.table:
+        found = _tables_of(dump)
+        tables = found if failure.table in found else (failure.table,)
     helps = advice(failure, job.place._replace(tables=tables))
     return RestoreError(f"{job.what} failed{where}: {failure.message}. {words}. {helps}")
 
 
+_ROWS = re.compile(
+    rb"^-- Data for Name: (.+); Type: TABLE DATA; Schema: (.+); Owner: .*\n--\n\n(?:COPY|INSERT INTO) ", re.MULTILINE
+)
+
+
 def _tables_of(dump: Dump) -> tuple[str, ...]:
-    """Tables that a plain dump's headings say have rows, quoted: for advice, where a wrong one does no harm."""
-    headings = Headings()
+    """Tables that a plain dump's text says have rows, quoted: a hint for advice."""
+    found: list[tuple[bytes, ...]] = []
+    rest = b""
     text = open_text(dump.path, dump.compression)
     with contextlib.suppress(*BROKEN):
         while block := text.read(1 << 20):
-            headings.feed(block)
+            block = rest + block
+            found += _ROWS.findall(block)
+            rest = block[-4096:]
     text.close()
-    rows = [heading for heading in headings.all if heading.kind == "TABLE DATA"]
-    return tuple(f"{quote_identifier(heading.schema)}.{quote_identifier(heading.name)}" for heading in rows)
+    names = [(text_of(schema), text_of(name)) for name, schema in dict.fromkeys(found)]
+    return tuple(f"{quote_identifier(schema)}.{quote_identifier(name)}" for schema, name in names)

@@ -14,7 +14,12 @@ import pytest
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import advice, archive, programs, progress
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump import fingerprint, identify, line_of
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Filter, Headings
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import (
+    _OURS,
+    _VARIABLE,
+    RestoreError,
+    _names,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.sequences import State
 
 HEAD = b"""--
@@ -31,6 +36,8 @@ SET idle_in_transaction_session_timeout = 0;
 SET transaction_timeout = 0;
 SET client_encoding = 'LATIN1';
 
+SET default_tablespace = '';
+
 SET default_table_access_method = heap;
 
 """
@@ -45,7 +52,7 @@ CREATE TABLE public.orders (id integer, note text);
 --
 
 COPY public.orders (id, note) FROM stdin;
-1\t\\\\unrestrict `touch x`
+1\ta row of \\\\unrestrict `touch x`
 \\.
 
 """
@@ -102,9 +109,18 @@ def test_large_objects_wherever_blocks_end(size: int) -> None:
     assert _changed(text, _through(text, size)) == [(b"BEGIN;", b""), (b"COMMIT;", b"")] * 3
 
 
-def test_what_only_looks_like_it_stays() -> None:
-    text = b"INSERT INTO t VALUES ('\n\\unrestrict other\nBEGIN;\nCOMMIT;\nSET transaction_timeout = 0;\n');\n"
-    assert _through(text, server=100000) == text
+@pytest.mark.parametrize("quotes", [b"INSERT INTO t VALUES ('%s');\n", b"CREATE FUNCTION f() AS $$ %s $$;\n"])
+def test_what_only_looks_like_it_stays(quotes: bytes) -> None:
+    lines = [
+        b"BEGIN;\n\nSELECT pg_catalog.lo_open(''4711'', 131072);\nSELECT pg_catalog.lo_close(0);\n\nCOMMIT;\n",
+        b"SET idle_in_transaction_session_timeout = 0;\nSET transaction_timeout = 0;\n",
+        b"\nSET default_table_access_method = heap;\n\n",
+        b"\\restrict other\n\\unrestrict other\n",
+    ]
+    for line in lines:
+        text = HEAD + quotes % (b"\n" + line) + ROWS + END
+        through = _through(text, server=100000)
+        assert line in through, through
 
 
 def test_pieces_one_after_the_other_and_what_is_appended() -> None:
@@ -130,17 +146,49 @@ def test_the_transaction_of_pg_restore() -> None:
     for size in (1 << 20, 16384):
         taken = [old for old, _new in _changed(text, _through(text, size, archived=True))]
         assert taken == [b"\\restrict abc", b"BEGIN;", b"COMMIT;", b"\\unrestrict abc"]
-    body = ROWS.replace(b"\\\\unrestrict `touch x`", b"COMMIT;")
+    body = ROWS.replace(b"a row of \\\\unrestrict `touch x`", b"COMMIT;")
     inner = text.replace(ROWS, body + b"COMMIT;\n" + body)
     assert b"COMMIT;\n" in _through(inner, archived=True), "only the last one is pg_restore's"
 
 
-@pytest.mark.parametrize("line", [b"\\unrestrict `touch x`", b"SELECT 1; \\unrestrict :x", b"\\unrestrict abc def"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\\unrestrict `touch x`",
+        b"SELECT 1; \\unrestrict :x",
+        b"\\unrestrict abc def",
+        # A character of two bytes, of which the second is a backslash.
+        b"SET client_encoding = 'SJIS';\nSELECT 1 AS \x83\x5c\\unrestrict `touch x`",
+        b"SET client_encoding = 'GB18030';\nSELECT 1 AS \x810A\x5c\\unrestrict `touch x`",
+    ],
+)
 def test_a_psql_that_would_run_it_is_not_given_it(line: bytes) -> None:
     text = WHOLE.replace(b"\\.\n", b"\\.\n" + line + b"\n")
     with pytest.raises(RestoreError, match="unrestrict"):
         _through(text)
     assert line in _through(text, leaky=False)
+
+
+@pytest.mark.parametrize("offset", range(0, 24, 3))
+def test_a_long_line_hides_nothing(offset: int) -> None:
+    for size in (1 << 20, 1 << 16):
+        text = (
+            b"SELECT '"
+            + b"x" * ((9 << 20) + 512 - offset)
+            + b"' \\unrestrict `touch x`\n;\n"
+            + b"y" * (1 << 20)
+            + b"\n"
+        )
+        with pytest.raises(RestoreError, match="unrestrict"):
+            _through(text, size)
+
+
+def test_statements_before_a_dump_and_line_ends_of_windows() -> None:
+    text = b"SET session_replication_role = replica;\n" + WHOLE
+    assert [old for old, _new in _changed(text, _through(text))] == [old for old, _new in TAKEN]
+    text = WHOLE.replace(b"\n", b"\r\n")
+    taken = [old.rstrip(b"\r") for old, _new in _changed(text, _through(text, server=160000))]
+    assert taken == [old for old, _new in TAKEN[:1] + NEWER + TAKEN[1:]]
 
 
 def test_no_nul_bytes_and_no_mark_of_windows() -> None:
@@ -180,8 +228,36 @@ def test_headings_say_where_an_error_is(parts: int) -> None:
     ],
 )
 def test_lines_of_the_list(line: str, kind: str, text: str) -> None:
-    found = archive._LINE.fullmatch(line)
-    assert found is not None and (found[2], found[3]) == (kind, text)
+    found = archive.Entry.of(line)
+    assert found is not None and (found.kind, found.text) == (kind, text)
+
+
+def test_statements_are_whole() -> None:
+    sql = (
+        "--\n-- Name: x; Type: COMMENT\n--\n\n\\restrict abc\nSET a = 0;\n"
+        "COMMENT ON DATABASE shop IS 'it''s\n-- no; comment\nALTER DATABASE live SET a = 1;\n';\n\n\\unrestrict abc\n\\connect shop\n"
+        "ALTER DATABASE shop SET search_path TO \"a;b\", 'c';\n"
+    )
+    assert archive._statements(sql) == [
+        "SET a = 0;",
+        "COMMENT ON DATABASE shop IS 'it''s\n-- no; comment\nALTER DATABASE live SET a = 1;\n';",
+        "ALTER DATABASE shop SET search_path TO \"a;b\", 'c';",
+    ]
+
+
+@pytest.mark.parametrize("argument", ["-Oc", "-xd", "--dbnam=x", "--cle", "-1", "--section", "-sC", "-O1"])
+def test_options_that_are_ours_however_they_are_written(argument: str) -> None:
+    allowed = argument == "--section"
+    names = {name for name in _names(argument) if name in _OURS}
+    assert bool(names) is not allowed, names
+
+
+@pytest.mark.parametrize(
+    ("argument", "allowed"),
+    [("--set=x=1", True), ("-vx=1", True), ("-v", True), ("x=1", True), ("-q", False), ("-x", False), ("--csv", False)],
+)
+def test_psql_takes_variables_alone(argument: str, allowed: bool) -> None:
+    assert bool(_VARIABLE.fullmatch(argument)) is allowed
 
 
 def test_every_excludable_kind_has_a_way() -> None:
@@ -198,7 +274,7 @@ class _Listed(archive.Archive):
         super().__init__("shop.dump", "custom", "", {}, "")
         kinds = ("TABLE", "TABLE DATA", "INDEX", "SEQUENCE SET")
         pairs = [(kind, table) for table in tables for kind in kinds]
-        self.entries = [archive.Entry(number, kind, "") for number, (kind, _table) in enumerate(pairs)]
+        self.entries = [archive.Entry(number, 0, kind, "") for number, (kind, _table) in enumerate(pairs)]
         self._names = {number: table for number, (_kind, table) in enumerate(pairs)}
 
 
