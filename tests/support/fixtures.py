@@ -85,7 +85,8 @@ _PROGRAM = re.compile(r"is installed|is not installed|needs the program|is not t
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Tell ``make test`` which programs were missing, and how many tests that left out."""
     path = os.environ.get("PGOPS_LEFT_OUT")
-    if not path:
+    # The workers of xdist have a summary too, of what they tell the first process anyway.
+    if not path or hasattr(terminalreporter.config, "workerinput"):
         return
     reports = terminalreporter.stats.get("skipped", [])
     reasons = [str(report.longrepr[2]).removeprefix("Skipped: ") for report in reports if report.longrepr]
