@@ -255,3 +255,22 @@ def test_changes_are_told(live: Server, servers: list[dict[str, Any]], tmp_path:
         sql(shop, "SELECT setval('orders_id_seq', 1000)")
         running.wait(lambda: "'status': 'healthy'" in running.printed)
         assert "PLAY" not in running.printed
+
+
+def test_what_is_not_taken_is_posted_again_and_the_url_is_printed_nowhere(
+    live: Server, servers: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    sql(live.dsn("shop"), "INSERT INTO orders VALUES (1000)")
+    with web_server() as hook:
+        hook.code = 500
+        variables = {"pg_sequences_servers": servers[2:], "pg_sequences_interval": 1, "pg_sequences_post_delay": 1}
+        variables = {**variables, "pg_sequences_webhook_url": hook.url, "pg_sequences_remind": 15}
+        with rulebook("alert", variables, tmp_path) as running:
+            running.wait(lambda: len(hook.paths) > 1)
+            hook.code = 200
+            running.wait(lambda: len(hook.bodies) > 0)
+            assert "public.orders_id_seq is critical" in hook.bodies[0]["text"]
+            # What is still there is told again.
+            running.wait(lambda: len(hook.bodies) > 1, 60)
+            assert hook.bodies[1] == hook.bodies[0]
+            assert "s3cr3t-hook" not in running.printed

@@ -467,3 +467,25 @@ def test_an_odd_earlier_report_hides_nothing(shop: dict[str, str], tmp_path: Pat
     done = run_playbook("pgops.sequences.check", {}, *inventory(tmp_path / "hosts.json", hosts))
     assert done.returncode == 2 and "public.orders_id_seq: next value 1" in done.stdout, done.stdout
     assert json.loads((tmp_path / "reports/latest/report.json").read_text())["summary"]["critical"] == 2
+
+
+def test_defaults_of_the_action_group_hold_for_the_role(shop: dict[str, str], tmp_path: Path) -> None:
+    play = tmp_path / "play.yml"
+    play.write_text(
+        f"""
+- hosts: all
+  gather_facts: false
+  module_defaults:
+    group/pgops.sequences.sequences:
+      login_unix_socket: {shop["host"]}
+      login_port: {shop["port"]}
+      login_db: {shop["dbname"]}
+      margin: 10
+  tasks:
+    - ansible.builtin.include_role: {{name: pgops.sequences.pg_sequences, tasks_from: "{{{{ run }}}}"}}
+"""
+    )
+    done = run_playbook(play, {"run": "check", "pg_sequences_table": "orders"})
+    assert done.returncode == 2 and "public.orders_id_seq: next value 1 is not beyond 40" in done.stdout, done.stdout
+    done = run_playbook(play, {"run": "fix", "pg_sequences_margin": 2})
+    assert done.returncode == 0 and sql(shop, "SELECT last_value FROM orders_id_seq") == [(42,)], done.stdout
