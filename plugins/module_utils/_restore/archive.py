@@ -16,11 +16,11 @@ import codecs
 import dataclasses
 import os
 import re
-import subprocess
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import literals, matches, selected
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import run
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -140,18 +140,12 @@ class Archive:
             setattr(self, name, version[1] if version else "")
 
     def _run(self, *arguments: str) -> bytes:
-        done = subprocess.run(
-            [self._program, *arguments, "--", self.path],
-            env=dict(self._environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            message = " ".join(done.stderr.decode("utf-8", "replace").replace("pg_restore: error: ", "").split())
+        done = run([self._program, *arguments, "--", self.path], self._environment)
+        if done.code != 0:
+            message = done.errors.replace("pg_restore: error: ", "")
             cut = " (it is cut off or damaged)" if re.search("end of file|too short|corrupt", message) else ""
             raise RestoreError(f"pg_restore cannot read the dump {self.path}: {message.rstrip('.')}{cut}")
-        return done.stdout
+        return done.raw
 
     def keep(self, wanted: t.Callable[[Entry], bool]) -> None:
         """Leave out all entries but some."""
@@ -228,16 +222,7 @@ class Archive:
             "--",
             self.path,
         ]
-        with subprocess.Popen(
-            arguments,
-            env=dict(self._environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            text = t.cast("t.IO[bytes]", process.stdout).read(most)
-            process.kill()
-        return text.decode(self._codec, "surrogateescape")
+        return run(arguments, self._environment, most).raw.decode(self._codec, "surrogateescape")
 
     def _list(self, entries: Iterable[Entry], name: str) -> str:
         path = os.path.join(self._folder, name)

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 import typing as t
 
@@ -17,6 +16,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors i
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import Options, RestoreError
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import run
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
@@ -130,18 +130,14 @@ class Maker:
     def _psql(self, statement: str) -> None:
         role = self._target.session_role
         commands = ([f"SET ROLE {quote_identifier(role)}"] if role else []) + [statement]
-        done = subprocess.run(
+        done = run(
             [self._program, "-X", "-q", "-v", "ON_ERROR_STOP=1", "--no-password"]
             + [f"--dbname={self._client.dsn(self._options.login_db)}"]
             + [part for command in commands for part in ("-c", command)],
-            env={**self._client.environment, "PGCLIENTENCODING": "UTF8"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
+            {**self._client.environment, "PGCLIENTENCODING": "UTF8"},
         )
-        if done.returncode != 0:
-            message = " ".join(done.stderr.decode("utf-8", "replace").split())
-            raise RestoreError(f"{statement} failed at {self._target.address}: {message}. Nothing was changed")
+        if done.code != 0:
+            raise RestoreError(f"{statement} failed at {self._target.address}: {done.errors}. Nothing was changed")
 
 
 def carry_over(target: Target, database: str, source: str, statements: list[str]) -> list[str]:

@@ -17,12 +17,12 @@ import lzma
 import os
 import re
 import shutil
-import subprocess
 import tarfile
 import typing as t
 import zlib
 
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import Program
 
 _BLOCK = 1 << 20
 _HEAD = 1 << 14
@@ -185,24 +185,17 @@ class _Zstd:
                 f"the dump {path} is compressed with Zstandard, and the program zstd is not on this host. "
                 "Install the package zstd, or unpack the dump elsewhere"
             )
-        self._process = subprocess.Popen(
-            [program, "-dcq", "--", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        self._program = Program([program, "-dcq", "--", path], None, take=True)
 
     def read(self, size: int = -1) -> bytes:
-        data = t.cast("t.IO[bytes]", self._process.stdout).read(size)
-        if not data and size != 0:
-            message = t.cast("t.IO[bytes]", self._process.stderr).read().decode("utf-8", "replace")
-            if self._process.wait() != 0:
-                raise OSError(" ".join(message.split()) or "zstd failed")
+        data = t.cast("t.IO[bytes]", self._program.output).read(size)
+        if not data and size != 0 and self._program.finish() != 0:
+            raise OSError(" ".join(self._program.errors) or "zstd failed")
         return data
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe:
-                pipe.close()
+        self._program.end()
+        t.cast("t.IO[bytes]", self._program.output).close()
 
 
 def open_text(path: str, compression: str) -> t.Any:

@@ -51,10 +51,7 @@ def version_of(text: str) -> Version:
 
 def knows_restrict(psql: str) -> bool:
     """Whether a psql knows ``\\restrict`` (18, 17.6, 16.10, 15.14, 14.19, 13.22 and newer): it says so itself."""
-    done = subprocess.run(
-        [psql, "--help=commands"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
-    )
-    return b"\\restrict " in done.stdout
+    return "\\restrict " in run([psql, "--help=commands"]).output
 
 
 def leaks(version: Version) -> bool:
@@ -130,14 +127,12 @@ def _installed() -> list[str]:
 
 def _ask(path: str) -> Version:
     try:
-        done = subprocess.run(
-            [path, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = run([path, "--version"])
+    except OSError as error:
         raise ProgramError(f"{path} cannot be run: {error}") from None
-    if done.returncode != 0:
-        raise ProgramError(f"{path} cannot be run: {' '.join(done.stderr.split())}")
-    return version_of(done.stdout)
+    if done.code != 0:
+        raise ProgramError(f"{path} cannot be run: {done.errors}")
+    return version_of(done.output)
 
 
 def text_of(data: bytes) -> str:
@@ -254,7 +249,8 @@ class Program:
         """
         self.errors: collections.deque[str] = collections.deque(maxlen=self._LINES_KEPT)
         self._watch = watch
-        self._process = subprocess.Popen(
+        # AnsibleModule.run_command() can neither write to a program while it runs nor read from it.
+        self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             arguments,
             env=None if environment is None else dict(environment),
             stdin=subprocess.PIPE if give else subprocess.DEVNULL,
@@ -315,3 +311,40 @@ class Program:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+
+class Done(t.NamedTuple):
+    """What a program that has ended wrote.
+
+    :ivar code: its exit code, negative for a signal
+    :ivar raw: its standard output
+    :ivar errors: the last lines of its standard error, in one
+    """
+
+    code: int
+    raw: bytes
+    errors: str
+
+    @property
+    def output(self) -> str:
+        """Its standard output, as text."""
+        return text_of(self.raw)
+
+
+def run(arguments: list[str], environment: Mapping[str, str] | None = None, most: int = -1) -> Done:
+    """Run a program to its end, without input.
+
+    :arg environment: None: this process's
+    :arg most: bytes of its output after which it is enough, and it is ended; -1: all
+    """
+    program = Program(arguments, environment, take=True)
+    output = t.cast("t.IO[bytes]", program.output)
+    try:
+        raw = output.read(most)
+        if most >= 0:
+            program.end()
+        code = program.finish()
+    finally:
+        program.end()
+        output.close()
+    return Done(code, raw, " ".join(" ".join(program.errors).split()))
