@@ -17,7 +17,6 @@ import dataclasses
 import functools
 import secrets
 import signal
-import sys
 import tempfile
 import typing as t
 
@@ -51,7 +50,7 @@ _SHOWN = 10
 
 def _end(number: int, _frame: object) -> t.NoReturn:
     # As an exception: files with passwords are removed, and programs ended.
-    sys.exit(128 + number)
+    raise SystemExit(128 + number)
 
 
 def run_restore(module: AnsibleModule) -> None:
