@@ -131,7 +131,7 @@ options:
     type: str
   jobs:
     description:
-      - Number of parallel jobs, for custom and directory archives.
+      - Number of parallel jobs, for custom and directory archives. With O(data_only=true) the tables must be empty, or emptied by O(clean=true).
       - A C(pg_restore) of 17 or newer cannot use several with a server before 17; one is used, with a warning.
       - More than one cannot be one transaction. Afterwards the server is asked whether all tables are there and which hold rows. What a
         failed restore leaves behind is told, and a further run does not load it a second time; it asks for O(clean=true).
@@ -150,7 +150,8 @@ options:
     default: false
   options:
     description:
-      - Further arguments for C(pg_restore), or for C(psql) with a plain dump, such as V(--no-owner) or V(--disable-triggers).
+      - Further arguments for C(pg_restore), such as V(--no-owner) or V(--disable-triggers).
+      - With a plain dump, variables of C(psql) alone, such as V(--set=name=value).
     type: list
     elements: str
   bin_dir:
