@@ -382,6 +382,16 @@ def test_a_statement_that_no_transaction_takes(bench: Bench, empty: str, tmp_pat
     bench.sql(empty, "VACUUM ANALYZE items")
 
 
+def test_a_script_that_makes_its_own_database(bench: Bench, empty: str, tmp_path: Path) -> None:
+    script = _script(
+        tmp_path,
+        "DROP DATABASE IF EXISTS shop_of_theirs;\nCREATE DATABASE shop_of_theirs;\n\\c shop_of_theirs;\nCREATE TABLE t (id int);\n",
+    )
+    edited = _sed(_fails(bench, "DROP DATABASE cannot run", database=empty, dump=script), script)
+    _works(bench, database=empty, dump=edited)
+    assert bench.contents(empty) == {"public.t": 0} and "shop_of_theirs" not in bench.databases()
+
+
 def test_rows_whose_references_are_missing(bench: Bench, empty: str) -> None:
     schema = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a int REFERENCES a)"
     rows = "; INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)"

@@ -165,13 +165,15 @@ _ADVICE: tuple[tuple[str, str, str, str, str], ...] = (
      "again. With data_only, the tables must be there first",
      "Where a function is named, it names something without its schema: on the source run: ALTER FUNCTION ... SET search_path = public; and dump "
      "again. For rows alone, the tables must be there first"),
+    ("42883", r"function .* does not exist", "",
+     *_both("The function is a newer server's, or an extension's: restore into a server as new as the dump's, or create the extension first")),
     ("42P01|42703|3F000", r"does not exist", "",
      "What it is about must be there first: create it (migrations, or the dump's schema), or restore without data_only and tables",
      "What it is about must be there first: create it (migrations, or the dump's schema)"),
     ("25001", r"(CREATE|DROP) DATABASE", "",
      "",
-     "The database to restore into is the one that is named here. Take the lines with DROP DATABASE, CREATE DATABASE and \\connect (or \\c) "
-     "out; a dump by pg_dump --create: {dump} without --create"),
+     "The database to restore into is the one that is named here. Take the lines with DROP DATABASE, CREATE DATABASE and \\connect out, for "
+     "example with: sed -E '/^((DROP|CREATE|ALTER) DATABASE |\\\\c)/d' {path}; a dump by pg_dump --create: {dump} without --create"),
     ("25001", r"", "",
      "No transaction takes this statement: restore with jobs: 2, which does not need one",
      "No transaction takes this statement. Take it out of the script, {again}, and run it by itself afterwards"),

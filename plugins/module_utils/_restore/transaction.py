@@ -90,6 +90,8 @@ def _restored(job: Job, values: tuple[str, ...], words: str) -> str:
         job.warn_of_no_table(f"The dump {job.dump.path} made no table and loaded no row")
     elif int(noted) < int(loaded):
         job.warn_not_noted(int(loaded) - int(noted))
+    if not int(loaded):
+        return f"{counted(int(made), 'table')} made, no rows; {words}"
     return f"{counted(int(loaded), 'table')} with {counted(int(rows), 'row')}; {words}"
 
 
