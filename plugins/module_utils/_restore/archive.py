@@ -134,7 +134,7 @@ class Archive:
         self._codec = codec_of(found.group(1).decode()) if found else "utf-8"
         self.strings_are_standard = b"SET standard_conforming_strings = off" not in settings
         text = self._run("--list", *switches).decode(self._codec, "surrogateescape")
-        self.entries = self._all = [entry for entry in map(Entry.of, text.split("\n")) if entry]
+        self.entries = self._all = _entries(text)
         for name, words in (("server_version", "from database"), ("dump_version", "by pg_dump")):
             version = re.search(rf"^; +Dumped {words} version: ([\d.]+)", text, re.MULTILINE)
             setattr(self, name, version[1] if version else "")
@@ -146,6 +146,10 @@ class Archive:
             cut = " (it is cut off or damaged)" if re.search("end of file|too short|corrupt", message) else ""
             raise RestoreError(f"pg_restore cannot read the dump {self.path}: {message.rstrip('.')}{cut}")
         return done.raw
+
+    def listed(self, *switches: str) -> list[Entry]:
+        """All entries that pg_restore lists, given some switches."""
+        return _entries(self._run("--list", *switches).decode(self._codec, "surrogateescape"))
 
     def keep(self, wanted: t.Callable[[Entry], bool]) -> None:
         """Leave out all entries but some."""
@@ -214,14 +218,8 @@ class Archive:
 
         :arg most: bytes after which it is enough
         """
-        arguments = [
-            self._program,
-            "--file=-",
-            *switches,
-            f"--use-list={self._list(entries, 'sql.list')}",
-            "--",
-            self.path,
-        ]
+        chosen = f"--use-list={self._list(entries, 'sql.list')}"
+        arguments = [self._program, "--file=-", *switches, chosen, "--", self.path]
         return run(arguments, self._environment, most).raw.decode(self._codec, "surrogateescape")
 
     def _list(self, entries: Iterable[Entry], name: str) -> str:
@@ -294,44 +292,17 @@ class Archive:
             self.entries = [next(ordered) if entry.kind == "TABLE DATA" else entry for entry in self.entries]
             self._whole = False
 
-    def large_objects(self) -> list[str]:
-        """The numbers of the large objects."""
-        entries = self.of("BLOB", "BLOB METADATA")
-        return re.findall(r"lo_create\('(\d+)'\)", self.sql(entries)) if entries else []
 
-    def sequence_values(self, entries: Sequence[Entry]) -> list[tuple[str, int, bool]]:
-        """Name as for ``regclass``, ``last_value`` and ``is_called`` of the sequences whose values are in some entries."""
-        found = _SETVAL.findall(self.sql(entries)) if entries else []
-        return [(name.replace("''", "'"), int(value), called == "true") for name, value, called in found]
+def sequence_values(archive: Archive, entries: Sequence[Entry]) -> list[tuple[str, int, bool]]:
+    """Name as for ``regclass``, ``last_value`` and ``is_called`` of the sequences whose values are in some entries."""
+    found = _SETVAL.findall(archive.sql(entries)) if entries else []
+    return [(name.replace("''", "'"), int(value), called == "true") for name, value, called in found]
 
-    def database_properties(self, exclude: Iterable[str]) -> tuple[str, list[str]]:
-        """The source database's name, as quoted in SQL, and its settings, comment and rights, as statements for that name.
 
-        :arg exclude: kinds of objects that are left out
-        """
-        text = self._run("--create", "--list").decode(self._codec, "surrogateescape")
-        found = [entry for entry in map(Entry.of, text.split("\n")) if entry]
-        source = [entry for entry in found if entry.kind == "DATABASE"]
-        name = (
-            re.search(rf"^CREATE DATABASE {_IDENTIFIER} ", self.sql(source, -1, "--create"), re.MULTILINE)
-            if source
-            else None
-        )
-        if not name:
-            return "", []
-        # Any text may stand in a comment: whole statements count, and only those about this database.
-        about = re.compile(
-            rf"(ALTER DATABASE {re.escape(name[1])} (SET|RESET) |ALTER ROLE {_IDENTIFIER} IN DATABASE {re.escape(name[1])} (SET|RESET) "
-            rf"|COMMENT ON DATABASE {re.escape(name[1])} IS |(GRANT|REVOKE) [A-Z, ]+ ON DATABASE {re.escape(name[1])} "
-            rf"|SECURITY LABEL FOR {_IDENTIFIER} ON DATABASE {re.escape(name[1])} IS )"
-        )
-        statements = []
-        left_out = {_DATABASE_KINDS[kind] for kind in exclude if kind in _DATABASE_KINDS}
-        for entry in found:
-            of_database = entry.kind == "DATABASE PROPERTIES" or entry.text.startswith("- DATABASE ")
-            if of_database and entry.kind not in left_out:
-                statements += [part for part in _statements(self.sql([entry], -1, "--create")) if about.match(part)]
-        return name[1], statements
+def large_objects(archive: Archive) -> list[str]:
+    """The numbers of the large objects."""
+    entries = archive.of("BLOB", "BLOB METADATA")
+    return re.findall(r"lo_create\('(\d+)'\)", archive.sql(entries)) if entries else []
 
 
 # By which option what is said of a database itself is left out.
@@ -351,6 +322,39 @@ def _statements(sql: str) -> list[str]:
             statements.append("".join(parts).strip())
             parts = []
     return statements
+
+
+def database_properties(archive: Archive, exclude: Iterable[str]) -> tuple[str, list[str]]:
+    """The source database's name, as quoted in SQL, and its settings, comment and rights, as statements for that name.
+
+    :arg exclude: kinds of objects that are left out
+    """
+    found = archive.listed("--create")
+    source = [entry for entry in found if entry.kind == "DATABASE"]
+    name = (
+        re.search(rf"^CREATE DATABASE {_IDENTIFIER} ", archive.sql(source, -1, "--create"), re.MULTILINE)
+        if source
+        else None
+    )
+    if not name:
+        return "", []
+    # Any text may stand in a comment: whole statements count, and only those about this database.
+    about = re.compile(
+        rf"(ALTER DATABASE {re.escape(name[1])} (SET|RESET) |ALTER ROLE {_IDENTIFIER} IN DATABASE {re.escape(name[1])} (SET|RESET) "
+        rf"|COMMENT ON DATABASE {re.escape(name[1])} IS |(GRANT|REVOKE) [A-Z, ]+ ON DATABASE {re.escape(name[1])} "
+        rf"|SECURITY LABEL FOR {_IDENTIFIER} ON DATABASE {re.escape(name[1])} IS )"
+    )
+    statements = []
+    left_out = {_DATABASE_KINDS[kind] for kind in exclude if kind in _DATABASE_KINDS}
+    for entry in found:
+        of_database = entry.kind == "DATABASE PROPERTIES" or entry.text.startswith("- DATABASE ")
+        if of_database and entry.kind not in left_out:
+            statements += [part for part in _statements(archive.sql([entry], -1, "--create")) if about.match(part)]
+    return name[1], statements
+
+
+def _entries(text: str) -> list[Entry]:
+    return [entry for entry in map(Entry.of, text.split("\n")) if entry]
 
 
 def switches_of(data_only: bool, clean: bool, exclude: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import notes
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import RELATIONS
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import RELATIONS, large_objects
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import (
     Options,
     RestoreError,
@@ -192,7 +192,7 @@ def _emptying(query: Query, archive: Archive, here: dict[Table, bool]) -> list[s
     statements += [
         f"DELETE FROM {sql_names([table])} {configuration[table]}" for table in tables if table in configuration
     ]
-    numbers = archive.large_objects()
+    numbers = large_objects(archive)
     if numbers:
         found = f"FROM pg_catalog.pg_largeobject_metadata WHERE oid IN ({', '.join(numbers)})"
         statements.append(f"SELECT pg_catalog.lo_unlink(oid) {found}")

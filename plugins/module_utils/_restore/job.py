@@ -15,7 +15,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore import de
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.advice import Place
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import Archive, switches_of
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump import Dump
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import Options, Result, counted
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import Options, RestoreResult, counted
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import Client, Programs
 
 if t.TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Job:
     folder: str
     progress: Progress
     warn: t.Callable[[str], None]
-    result: Result
+    result: RestoreResult
     dump: Dump = Dump("", "", "", 0)
     archive: Archive | None = None
     programs: Programs = Programs({}, (0, 0))

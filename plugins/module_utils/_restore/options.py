@@ -185,7 +185,7 @@ def named(tables: Sequence[tuple[str, str]]) -> str:
 
 
 @dataclasses.dataclass
-class Result:
+class RestoreResult:
     """What the module returns, by the same names."""
 
     changed: bool = False

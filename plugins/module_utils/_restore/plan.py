@@ -13,7 +13,11 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import database, parallel
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.advice import Failure, advice
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import Archive, switches_of
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import (
+    Archive,
+    sequence_values,
+    switches_of,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump import (
     check_directory,
     fingerprint,
@@ -160,7 +164,7 @@ def _keep_sequences(job: Job, archive: Archive) -> None:
     values = archive.of("SEQUENCE SET")
     made = {entry.text for entry in archive.of("SEQUENCE")}
     own = [entry for entry in values if entry.text not in made]
-    job.positions = archive.sequence_values(own)
+    job.positions = sequence_values(archive, own)
     numbers = {entry.number for entry in own}
     archive.keep(lambda entry: entry.number not in numbers)
 

@@ -37,8 +37,13 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore import (
     transaction,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.advice import Failure, Place, advice
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.archive import database_properties
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.job import Job
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import Options, RestoreError, Result
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import (
+    Options,
+    RestoreError,
+    RestoreResult,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import Client, ProgramError
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.progress import Progress
 
@@ -57,7 +62,7 @@ def run_restore(module: AnsibleModule) -> None:
     """Restore, or find nothing to do, and exit."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
-    result = Result(database=module.params["database"])
+    result = RestoreResult(database=module.params["database"])
     try:
         options = Options.of(module.params)
         check_values(module.params)
@@ -148,7 +153,7 @@ def _finish(job: Job, done: str) -> None:
     options, result, archive = job.options, job.result, job.archive
     job.advance(job.positions, "could not be moved to where the dump has them")
     if result.created and archive is not None:
-        source, statements = archive.database_properties(options.exclude)
+        source, statements = database_properties(archive, options.exclude)
         failed = database.carry_over(job.target, options.database, source, statements)
         if failed:
             job.warn(f"settings of the source database were not carried over: {'; '.join(failed[:_SHOWN])}")

@@ -45,7 +45,7 @@ WHERE s.seqrelid = %(name)s::regclass
 """
 
 
-class State(t.NamedTuple):
+class Position(t.NamedTuple):
     """Where a sequence stands.
 
     :ivar name: as for ``regclass``: quoted where it has to be
@@ -61,7 +61,7 @@ class State(t.NamedTuple):
         """What ``nextval()`` would return."""
         return self.last_value + self.increment if self.is_called else self.last_value
 
-    def behind(self, other: State) -> bool:
+    def behind(self, other: Position) -> bool:
         """Whether it stands behind another state, in the direction of counting."""
         return (other.next_value - self.next_value) * self.increment > 0
 
@@ -70,25 +70,25 @@ def _sql_name(row: Row) -> str:
     return f"{quote_identifier(row['schema'])}.{quote_identifier(row['name'])}"
 
 
-def states(query: Query) -> dict[int, State]:
+def states(query: Query) -> dict[int, Position]:
     """The sequences that can be read, by their oid.
 
     :arg query: asks the database
     :raises DatabaseError: they cannot be read
     """
     rows = {row["oid"]: row for row in query(_READABLE)}
-    found: dict[int, State] = {}
+    found: dict[int, Position] = {}
     oids = list(rows)
     for place in range(0, len(oids), _AT_ONCE):
         part = oids[place : place + _AT_ONCE]
         selects = (f"SELECT {oid}::bigint AS oid, last_value, is_called FROM {_sql_name(rows[oid])}" for oid in part)
         for row in query(" UNION ALL ".join(selects)):
             of = rows[row["oid"]]
-            found[row["oid"]] = State(_sql_name(of), of["increment"], row["last_value"], row["is_called"])
+            found[row["oid"]] = Position(_sql_name(of), of["increment"], row["last_value"], row["is_called"])
     return found
 
 
-def set_back(query: Query, before: dict[int, State]) -> list[tuple[str, int, bool]]:
+def set_back(query: Query, before: dict[int, Position]) -> list[tuple[str, int, bool]]:
     """Name and earlier position of those sequences that stand further back than before; dropped ones do not count."""
     now = states(query) if before else {}
     return [
@@ -139,7 +139,7 @@ def _advance(session: Session, name: str, last_value: int, is_called: bool) -> b
                 (row,) = run(_ONE, {"name": name})
                 sequence = _sql_name(row)
                 live = _state(row, run(f"SELECT last_value, is_called FROM {sequence}")[0])
-                wanted = State(name, row["increment"], last_value, is_called)
+                wanted = Position(name, row["increment"], last_value, is_called)
                 if not live.behind(wanted):
                     return False
                 # Waits for all who use it, and keeps all others waiting.
@@ -155,5 +155,5 @@ def _advance(session: Session, name: str, last_value: int, is_called: bool) -> b
     return False
 
 
-def _state(row: Row, position: Row) -> State:
-    return State(_sql_name(row), row["increment"], position["last_value"], position["is_called"])
+def _state(row: Row, position: Row) -> Position:
+    return Position(_sql_name(row), row["increment"], position["last_value"], position["is_called"])

@@ -95,7 +95,7 @@ def _restored(job: Job, values: tuple[str, ...], words: str) -> str:
     return f"{counted(int(loaded), 'table')} with {counted(int(rows), 'row')}; {words}"
 
 
-def _make_good(job: Job, before: dict[int, sequences.State]) -> None:
+def _make_good(job: Job, before: dict[int, sequences.Position]) -> None:
     """Sequences that a script set back are moved to where they were: no rollback does that."""
     try:
         with Session(job.target, job.options.database) as session:

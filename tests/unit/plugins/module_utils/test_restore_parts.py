@@ -20,7 +20,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore.options i
     RestoreError,
     _names,
 )
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.sequences import State
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.sequences import Position
 
 HEAD = b"""--
 -- PostgreSQL database dump
@@ -371,7 +371,7 @@ def test_encodings(encoding: str, codec: str) -> None:
     ],
 )
 def test_which_sequence_is_behind(increment: int, one: tuple[int, bool], other: tuple[int, bool], behind: bool) -> None:
-    assert State("s", increment, *one).behind(State("s", increment, *other)) is behind
+    assert Position("s", increment, *one).behind(Position("s", increment, *other)) is behind
 
 
 def test_a_dump_is_known_by_its_bytes(tmp_path: Path) -> None:
