@@ -20,6 +20,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._discover.selectio
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import DRIVER_IMPORT_ERROR, driver
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import target_of
+from ansible_collections.pgops.sequences.plugins.module_utils._reference.reference import ReferenceFault, refuse_strangers
 from ansible_collections.pgops.sequences.plugins.module_utils._results import audit_result, selection_result
 
 if t.TYPE_CHECKING:
@@ -54,8 +55,11 @@ def find_databases(module: AnsibleModule) -> list[Database]:
         if driver is None:
             module.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_IMPORT_ERROR)
         target, options = target_of(module.params), AuditOptions.of(module.params)
-        return enter_all(target, module.params["login_db"], module.params["databases"] or None, options)
-    except (OptionError, ConnectError, SelectionError) as error:
+        found = enter_all(target, module.params["login_db"], module.params["databases"] or None, options)
+        if options.rules.reference:
+            refuse_strangers(options.rules.reference, [database.name for database in found])
+        return found
+    except (OptionError, ConnectError, SelectionError, ReferenceFault) as error:
         module.fail_json(msg=str(error))
         raise AssertionError("fail_json returned") from error
 

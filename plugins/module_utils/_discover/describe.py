@@ -97,7 +97,10 @@ def described(session: Reader, choice: Choice, oids: List[int]) -> Iterator[Sequ
     columns = _columns(session, choice.domains, _ways(feeds))
     for oid in oids:
         if oid in rows:
-            yield Sequence(of_extension=oid in choice.of_extensions, columns=columns.get(oid, ()), **rows[oid])
+            fed = columns.get(oid, ())
+            subscription = choice.subscribed.of(oid, [column.relation for column in fed])
+            known = {"of_extension": oid in choice.of_extensions, "columns": fed, "subscription": subscription}
+            yield Sequence(**known, **rows[oid])
 
 
 class _Way:
