@@ -8,9 +8,8 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
-
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import array
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence as List
@@ -21,6 +20,8 @@ if t.TYPE_CHECKING:
 
 _POSITION = """
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS position,
+       extract(epoch FROM pg_postmaster_start_time())::text AS started_at, current_setting('server_version') AS version,
+       current_setting('default_transaction_read_only')::bool AS read_only,
        pg_has_role('pg_read_all_stats', 'USAGE') OR current_setting('is_superuser')::bool AS sees_all
 """
 
@@ -30,7 +31,8 @@ SELECT a.pid, a.datname::text AS database, a.usename::text AS role, a.applicatio
        coalesce(host(a.client_addr), '') AS address,
        round(extract(epoch FROM clock_timestamp() - a.xact_start))::bigint AS seconds
 FROM pg_stat_activity a
-WHERE a.backend_xid IS NOT NULL AND a.pid <> pg_backend_pid() AND a.datname::text = ANY (%(databases)s::text[])
+WHERE a.backend_xid IS NOT NULL AND a.pid <> pg_backend_pid()
+  AND a.datname::text IN (SELECT json_array_elements_text(%(databases)s::json))
 ORDER BY a.xact_start
 """
 
@@ -40,7 +42,8 @@ SELECT s.slot_name::text AS name, s.database::text AS database, s.plugin::text A
          CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,
          s.confirmed_flush_lsn))::bigint AS lag_bytes
 FROM pg_replication_slots s
-WHERE s.slot_type = 'logical' AND s.database::text = ANY (%(databases)s::text[]) AND NOT s.temporary
+WHERE s.slot_type = 'logical' AND NOT s.temporary
+  AND s.database::text IN (SELECT json_array_elements_text(%(databases)s::json))
 ORDER BY s.slot_name
 """
 
@@ -52,10 +55,13 @@ def activity_of(session: Reader, databases: List[str]) -> Dict:
     :returns: the module's ``activity``
     :raises DatabaseError: it could not be asked
     """
-    asked = {"databases": array(databases)}
+    asked = {"databases": json.dumps(list(databases))}
     (position,) = session.query(_POSITION)
     return {
         "wal_position": position["position"],
+        "started_at": position["started_at"],
+        "version": position["version"].partition(" ")[0],
+        "read_only": position["read_only"],
         "sees_all_writers": position["sees_all"],
         "writers": session.query(_WRITERS, asked),
         "slots": session.query(_SLOTS, asked),

@@ -77,6 +77,11 @@ def audit_arguments() -> Spec:
     }
 
 
+def info_arguments() -> Spec:
+    """Options of the audit alone (contract, section 3)."""
+    return {"activity": {"type": "bool", "default": False}}
+
+
 def repair_arguments() -> Spec:
     """Options of the repair (contract, section 4)."""
     return {
