@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from support.pairs import DRAWS, WITHOUT_COLUMN, Pair, writers
-from support.run import run_playbook, sql
-from support.servers import why_unavailable
+from support.run import run_module, run_playbook, sql, told
+from support.servers import standby, why_unavailable
 
 CUTOVER = "pgops.sequences.cutover"
 
@@ -110,3 +111,143 @@ def test_the_report_of_a_cut_over_is_the_reference_of_the_way_back(tmp_path: Pat
         assert done.returncode == 0 and "a file stands for it" in done.stdout, done.stdout
         assert next_values(pair.old)["invoice_numbers"] == 901
         assert next_values(pair.old)["orders_id_seq"] == 51
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[Pair]:
+    """A pair whose source nobody writes to, with one database more on each side."""
+    with Pair(18, 18) as running:
+        sql(running.old, "INSERT INTO orders (note) SELECT 'x' FROM generate_series(1, 5); SELECT setval('invoice_numbers', 77)")
+        sql(running.source.dsn(), "CREATE DATABASE bare")
+        running.wait()
+        yield running
+
+
+def kept(path: Path, content: Any) -> str:
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(path)
+
+
+def entries_of(dsn: dict[str, str], **more: Any) -> dict[str, Any]:
+    return run_module(
+        "pg_sequence_info",
+        {"login_unix_socket": dsn["host"], "login_port": int(dsn["port"]), "login_db": dsn["dbname"], **more},
+    )
+
+
+def file_variables(pair: Pair, path: str, **more: Any) -> dict[str, Any]:
+    given = pair.variables(reference_file=path, **more)
+    return {name: value for name, value in given.items() if not name.startswith("pg_sequences_source_login")}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"source_login_unix_socket": "target", "source_login_port": "target"}, "source and target are one: database \"shop\""),
+        ({"source_login_unix_socket": "/no/such/folder"}, "the source could not be read"),
+        ({"source_login_user": "nobody at all"}, "the source could not be read"),
+        ({"source_login_unix_socket": None}, "Say where the sequences are carried over from"),
+        ({"reference_file": "/tmp/x"}, "not both"),
+        ({"database": None}, "no database is named"),
+        ({"database": "no such"}, "does not exist"),
+        ({"database": "postgres", "reference_databases": {"postgres": "bare"}}, "holds no sequence in bare"),
+        ({"source_seconds": -1}, "it must be 0 or more"),
+        ({"source_login_port": 99999}, "pg_sequences_source_login_port is 99999"),
+        ({"sourcelogin_host": "x"}, "There is no variable pg_sequences_sourcelogin_host"),
+        ({"max_jump": 10}, "more than max_jump"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant_is_told_and_nothing_is_moved(quiet: Pair, more: dict[str, Any], said: str) -> None:
+    before = states(quiet.new)
+    found = {"source_login_unix_socket": str(quiet.target.socket_dir), "source_login_port": quiet.target.port}
+    given = {name: found[name] if value == "target" else value for name, value in more.items()}
+    done = run_playbook(CUTOVER, quiet.variables(**given))
+    output = " ".join((done.stdout + done.stderr).replace('\\"', '"').split())
+    assert done.returncode == 2 and said in output and "Traceback" not in output, output
+    moved = {name for name, state in states(quiet.new).items() if state != before[name]}
+    assert moved <= ({"orders_id_seq"} if "max_jump" in more else set())
+
+
+def test_swapped_sides_are_noticed_while_the_subscription_is_enabled(quiet: Pair) -> None:
+    done = run_playbook(CUTOVER, quiet.variables(swapped=True))
+    assert done.returncode == 2 and "source and target look swapped" in done.stdout, done.stdout
+
+
+def test_a_standby_is_no_target_but_may_be_the_source(quiet: Pair) -> None:
+    with standby(quiet.target) as replica:
+        where = {"login_unix_socket": str(replica.socket_dir), "login_port": replica.port}
+        done = run_playbook(CUTOVER, quiet.variables(**where))
+        assert done.returncode == 2 and "is a standby and takes no changes" in done.stdout, done.stdout
+    with standby(quiet.source) as replica:
+        where = {"source_login_unix_socket": str(replica.socket_dir), "source_login_port": replica.port}
+        done = run_playbook(CUTOVER, quiet.variables(**where), "--check")
+        assert done.returncode == 0 and "up to 32 values more" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("kind", ["hosts", "version", "part", "text", "strange", "no_file", "module", "empty"])
+def test_files_that_are_no_reference_and_one_that_is(quiet: Pair, tmp_path: Path, kind: str) -> None:
+    before = states(quiet.new)
+    path = tmp_path / "report.json"
+    report = {"schema_version": 2, "hosts": [], "sequences": [], "run": {"check_mode": False}, "changes": []}
+    one = {"name": "a", "summary": {"total": 3}}
+    content, said = {
+        "hosts": ({**report, "hosts": [one, {**one, "name": "b"}]}, "is of 2 hosts (a, b)"),
+        "version": ({**report, "schema_version": 1}, "is a report of version 1, and this collection reads version 2"),
+        "part": (entries_of(quiet.old), "sequences, so the others could not be compared"),
+        "text": ("{no: [json", "is neither JSON nor YAML"),
+        "strange": ({"a": 1}, "is neither a report.json nor"),
+        "no_file": (None, "No such file"),
+        "empty": ([], "the reference is empty"),
+        "module": (entries_of(quiet.old, show_all=True), "verdict: not yet, because"),
+    }[kind]
+    given = kept(path, content) if content is not None else str(path)
+    done = run_playbook(CUTOVER, file_variables(quiet, given), *(["--check"] if kind == "module" else []))
+    output = " ".join(done.stdout.replace('\\"', '"').split())
+    assert (done.returncode == 0) == (kind == "module") and said in output, output
+    assert states(quiet.new) == before
+
+
+def test_databases_of_other_names_and_a_sequence_that_is_missing(quiet: Pair) -> None:
+    sql(quiet.target.dsn(), "CREATE DATABASE shop_new")
+    dsn = quiet.target.dsn("shop_new")
+    sql(dsn, "CREATE SEQUENCE invoice_numbers; CREATE SEQUENCE only_new")
+    done = run_playbook(CUTOVER, quiet.variables(database="shop_new"))
+    assert done.returncode == 2 and "the source could not be read" in done.stdout, done.stdout
+    given = quiet.variables(database="shop_new", reference_databases={"shop_new": "shop"})
+    done = run_playbook(CUTOVER, given)
+    assert done.returncode == 2, done.stdout
+    assert "Not yet, because 7 sequences of the source is missing on the target" in told(done.stdout), done.stdout
+    assert 'CREATE SEQUENCE "public"."Tickets; odd" AS bigint INCREMENT BY 5' in done.stdout
+    assert "only on the target: shop_new public.only_new" in done.stdout
+    assert sql(dsn, "SELECT last_value FROM invoice_numbers") == [(77,)]
+
+
+def test_it_may_go_on_while_the_source_moves_with_a_margin(quiet: Pair) -> None:
+    with writers(quiet.old):
+        done = run_playbook(CUTOVER, quiet.variables(source_may_move=True, margin=100000))
+        assert "moved shop public.invoice_numbers" in done.stdout, done.stdout
+    assert next_values(quiet.new)["invoice_numbers"] > 100000
+
+
+def test_an_open_transaction_that_has_written_is_named(quiet: Pair) -> None:
+    quiet.wait()
+    connection = psycopg2.connect(**quiet.old, application_name="the shop")
+    try:
+        connection.cursor().execute("INSERT INTO orders (note) VALUES ('open')")
+        done = run_playbook(CUTOVER, quiet.variables())
+        assert done.returncode == 2 and "1 transaction on the source has written and is open (postgres" in done.stdout
+    finally:
+        connection.close()
+
+
+def test_auto_fix_leaves_alone_what_a_live_subscription_fills(quiet: Pair) -> None:
+    sql(quiet.old, "INSERT INTO \"Odd name\" (note) SELECT 'x' FROM generate_series(1, 200000)")
+    quiet.wait()
+    own = {name: value for name, value in quiet.variables().items() if "source" not in name}
+    before = states(quiet.new)
+    done = run_playbook("pgops.sequences.auto_fix", own)
+    assert done.returncode == 2 and "the subscription from_old fills it" in done.stdout, done.stdout
+    assert "left alone (move_subscribed: false)" in done.stdout and states(quiet.new) == before
+    done = run_playbook("pgops.sequences.auto_fix", {**own, "pg_sequences_move_subscribed": True})
+    assert done.returncode == 0 and states(quiet.new) != before, done.stdout
