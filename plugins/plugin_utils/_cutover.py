@@ -129,7 +129,7 @@ class Seen(t.NamedTuple):
         writers = (self.now.activity or {}).get("writers", [])
         if writers:
             first = ", ".join(_writer(one) for one in writers[:3])
-            parts.append(f"{_count(len(writers), 'transaction')} on the source has written and is open ({first})")
+            parts.append(f"{_count(len(writers), 'transaction')} on the source {'has' if len(writers) == 1 else 'have'} written and {_is(writers)} open ({first})")
         return "; ".join(parts)
 
     def subscriptions(self) -> list[dict[str, t.Any]]:
@@ -184,10 +184,10 @@ def _reasons(seen: Seen) -> Iterator[str]:
     told = {(one["schema"], one["name"]) for one in left}
     critical = [x for x in seen.target.get("sequences", []) if x["status"] == "critical" and _place(x) not in told]
     if critical:
-        yield f"{_count(len(critical), 'sequence')} is behind again ({_name(critical[0])}: {critical[0]['message']})"
+        yield f"{_count(len(critical), 'sequence')} {_is(critical)} behind again ({_name(critical[0])}: {critical[0]['message']})"
     missing = (seen.target.get("comparison") or {}).get("only_there", [])
     if missing:
-        yield f"{_count(len(missing), 'sequence')} of the source is missing on the target ({_name(missing[0])})"
+        yield f"{_count(len(missing), 'sequence')} of the source {_is(missing)} missing on the target ({_name(missing[0])})"
     for database in seen.target_databases:
         if database["error"]:
             yield f"database {database['name']} of the target could not be read ({database['error']})"
@@ -338,6 +338,10 @@ def _state(entry: Result) -> tuple[t.Any, t.Any]:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _is(several: list[t.Any]) -> str:
+    return "is" if len(several) == 1 else "are"
 
 
 def _first(lines: list[str]) -> list[str]:

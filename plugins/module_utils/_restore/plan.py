@@ -18,7 +18,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump impo
     fingerprint,
     identify,
 )
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError, counted
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import (
     Programs,
     find_programs,
@@ -145,21 +145,16 @@ def _select(job: Job, archive: Archive) -> None:
         )
     archive.leave_out(options.exclude)
     if options.tables:
-        before = len(archive.of("SEQUENCE SET"))
+        # The restore leaves them out; where they are in the database, they are brought at least to where the dump has them.
+        job.positions = archive.sequence_values(archive.of("SEQUENCE SET"))
         archive.select(options.tables, options.data_only)
-        left_out = before - len(archive.of("SEQUENCE SET"))
-        if left_out:
-            job.warn(
-                f"the positions of {counted(left_out, 'sequence')} in the dump are left out with tables; a repair judges them by rows alone"
-            )
         if not options.data_only:
             job.warn(
                 "tables by name come as pg_restore --table brings them: without defaults, identities, indexes, constraints and triggers."
                 " Their sequences then feed no column that could be judged; to keep what the tables have, use data_only: true"
             )
     if options.data_only:
-        values = archive.of("SEQUENCE SET")
-        job.positions = archive.sequence_values(values)
+        job.positions = job.positions or archive.sequence_values(archive.of("SEQUENCE SET"))
         archive.keep(lambda entry: entry.kind != "SEQUENCE SET")
     job.result.tables_total = len(archive.of("TABLE DATA"))
     if not archive.of("TABLE", "TABLE DATA", "FOREIGN TABLE"):
