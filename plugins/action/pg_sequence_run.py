@@ -71,7 +71,9 @@ class ActionModule(ActionBase):
         run = options["run"]
         check_mode = bool(self._task.check_mode) or options["foretell"]
         result.update(run=run, check_mode=check_mode, changed=False, error=None, changes=[], not_fixed=[], sequences=[])
-        result.update(server=None, selection=None, summary=None, databases=[], restored=None, cutover=None, not_logged=None)
+        result.update(
+            server=None, selection=None, summary=None, databases=[], restored=None, cutover=None, not_logged=None
+        )
         try:
             settings = settings_of(self, Host(task_vars["inventory_hostname"], task_vars), run, check_mode)
             result["thresholds"] = {name: settings.get(name) or value for name, value in _THRESHOLDS.items()}

@@ -99,7 +99,7 @@ class Subscription(t.NamedTuple):
 
     name: str
     enabled: bool
-    state: str
+    state: str | None
 
 
 class Sequence(t.NamedTuple):

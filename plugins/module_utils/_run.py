@@ -23,7 +23,10 @@ from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver i
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import target_of
-from ansible_collections.pgops.sequences.plugins.module_utils._reference.reference import ReferenceFault, refuse_strangers
+from ansible_collections.pgops.sequences.plugins.module_utils._reference.reference import (
+    ReferenceFault,
+    refuse_strangers,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._results import audit_result, selection_result
 
 if t.TYPE_CHECKING:

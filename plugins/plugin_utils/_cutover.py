@@ -83,7 +83,11 @@ class Seen(t.NamedTuple):
                     return f'source and target are one: database "{name}" of {_server(here, activity)}'
         if here.get("in_recovery"):
             return f"the target, {_server(here, activity)}, is a standby and takes no changes; name its primary"
-        if not self.file and self._fed_by(self.now.databases, activity) and not self._fed_by(self.target_databases, other):
+        if (
+            not self.file
+            and self._fed_by(self.now.databases, activity)
+            and not self._fed_by(self.target_databases, other)
+        ):
             return (
                 f"source and target look swapped: the source, {_server(there, other)}, has an enabled subscription that the target"
                 " feeds. Name the server that is to take over as the target"
@@ -129,7 +133,9 @@ class Seen(t.NamedTuple):
         writers = (self.now.activity or {}).get("writers", [])
         if writers:
             first = ", ".join(_writer(one) for one in writers[:3])
-            parts.append(f"{_count(len(writers), 'transaction')} on the source {'has' if len(writers) == 1 else 'have'} written and {_is(writers)} open ({first})")
+            parts.append(
+                f"{_count(len(writers), 'transaction')} on the source {'has' if len(writers) == 1 else 'have'} written and {_is(writers)} open ({first})"
+            )
         return "; ".join(parts)
 
     def subscriptions(self) -> list[dict[str, t.Any]]:
@@ -252,8 +258,14 @@ def _source_lines(seen: Seen, facts: Result) -> Iterator[str]:
         return
     activity = seen.now.activity or {}
     still = seen.still_written()
-    yield f"the source is still written to: {visible(still)}" if still else (
-        f"the source stood still over {len(seen.readings)} readings" if len(seen.readings) > 1 else "the source was read once"
+    yield (
+        f"the source is still written to: {visible(still)}"
+        if still
+        else (
+            f"the source stood still over {len(seen.readings)} readings"
+            if len(seen.readings) > 1
+            else "the source was read once"
+        )
     )
     if not activity.get("sees_all_writers"):
         yield "who writes there is not seen: GRANT pg_read_all_stats to the role that reads the source"
@@ -283,10 +295,15 @@ def _of_sequences(seen: Seen) -> Iterator[str]:
         if not reference:
             continue
         if reference["differences"]:
-            words = ", ".join(f"{x['what'].replace('_', ' ')} {x['here']} here, {x['there']} there" for x in reference["differences"])
+            words = ", ".join(
+                f"{x['what'].replace('_', ' ')} {x['here']} here, {x['there']} there" for x in reference["differences"]
+            )
             how = f". To make it as there: {visible(reference['statement'])}" if reference["statement"] else ""
             yield f"defined otherwise: {_name(entry)}: {words}{how}"
-        ahead = None not in (entry["next_value"], reference["next_value"]) and entry["next_value"] != reference["next_value"]
+        ahead = (
+            None not in (entry["next_value"], reference["next_value"])
+            and entry["next_value"] != reference["next_value"]
+        )
         if ahead and _key(entry) not in moved and "behind_reference" not in entry["reasons"]:
             yield (
                 f"ahead: {_name(entry)}: {entry['next_value']} here, {reference['next_value']} there (in use already, moved beyond its rows,"

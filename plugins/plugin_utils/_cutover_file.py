@@ -22,7 +22,18 @@ if t.TYPE_CHECKING:
     Entry = dict[str, t.Any]
 
 _KEPT = (
-    *("database", "schema", "name", "data_type", "start_value", "increment", "min_value", "max_value", "cycle", "cache_size"),
+    *(
+        "database",
+        "schema",
+        "name",
+        "data_type",
+        "start_value",
+        "increment",
+        "min_value",
+        "max_value",
+        "cycle",
+        "cache_size",
+    ),
     *("last_value", "is_called"),
 )
 _ALL = "make it again with pg_sequences_show_all=true, by the playbook pgops.sequences.check"

@@ -32,7 +32,15 @@ if t.TYPE_CHECKING:
 SUFFIXES = {".json": "json", ".csv": "csv", ".html": "html", ".prom": "prometheus"}
 """Format of a report file by the end of its name."""
 
-_PATHS = ("report_dir", "monitor_report_file", "log_file", "alert_state", "mail_ca_cert", "webhook_ca_cert", "reference_file")
+_PATHS = (
+    "report_dir",
+    "monitor_report_file",
+    "log_file",
+    "alert_state",
+    "mail_ca_cert",
+    "webhook_ca_cert",
+    "reference_file",
+)
 _ON_CONTROLLER = {PREFIX + name for name in _PATHS}
 
 _EMPTY_IS_SAID = {PREFIX + name for name in ("database", "app", "table")}

@@ -40,7 +40,9 @@ def states(dsn: dict[str, str]) -> dict[str, tuple[int, bool]]:
 
 
 def next_values(dsn: dict[str, str]) -> dict[str, int]:
-    increments = dict(sql(dsn, "SELECT quote_ident(c.relname), seqincrement FROM pg_sequence JOIN pg_class c ON c.oid = seqrelid"))
+    increments = dict(
+        sql(dsn, "SELECT quote_ident(c.relname), seqincrement FROM pg_sequence JOIN pg_class c ON c.oid = seqrelid")
+    )
     return {name: last + increments[name] * called for name, (last, called) in states(dsn).items()}
 
 
@@ -54,7 +56,9 @@ def test_a_cut_over_from_the_first_comparison_to_the_way_back(pair: Pair, tmp_pa
         before = states(pair.new)
         done = run_playbook(CUTOVER, pair.variables(), "--check")
         assert done.returncode == 0, done.stdout
-        assert "the source is still written to" in done.stdout and "would move shop public.invoice_numbers" in done.stdout
+        assert (
+            "the source is still written to" in done.stdout and "would move shop public.invoice_numbers" in done.stdout
+        )
         assert "verdict: not yet, because" in done.stdout
         assert states(pair.new) == before
         # For real it does not go on while the source moves.
@@ -92,7 +96,10 @@ def test_a_cut_over_from_the_first_comparison_to_the_way_back(pair: Pair, tmp_pa
 
 def test_the_report_of_a_cut_over_is_the_reference_of_the_way_back(tmp_path: Path) -> None:
     with Pair(18, 18) as pair:
-        sql(pair.old, "INSERT INTO orders (note) SELECT 'x' FROM generate_series(1, 50); SELECT setval('invoice_numbers', 900)")
+        sql(
+            pair.old,
+            "INSERT INTO orders (note) SELECT 'x' FROM generate_series(1, 50); SELECT setval('invoice_numbers', 900)",
+        )
         pair.wait()
         folder = tmp_path / "reports"
         done = run_playbook(CUTOVER, pair.variables(report_dir=str(folder)))
@@ -117,7 +124,10 @@ def test_the_report_of_a_cut_over_is_the_reference_of_the_way_back(tmp_path: Pat
 def quiet() -> Iterator[Pair]:
     """A pair whose source nobody writes to, with one database more on each side."""
     with Pair(18, 18) as running:
-        sql(running.old, "INSERT INTO orders (note) SELECT 'x' FROM generate_series(1, 5); SELECT setval('invoice_numbers', 77)")
+        sql(
+            running.old,
+            "INSERT INTO orders (note) SELECT 'x' FROM generate_series(1, 5); SELECT setval('invoice_numbers', 77)",
+        )
         sql(running.source.dsn(), "CREATE DATABASE bare")
         running.wait()
         yield running
@@ -143,7 +153,10 @@ def file_variables(pair: Pair, path: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"source_login_unix_socket": "target", "source_login_port": "target"}, "source and target are one: database \"shop\""),
+        (
+            {"source_login_unix_socket": "target", "source_login_port": "target"},
+            'source and target are one: database "shop"',
+        ),
         ({"source_login_unix_socket": "/no/such/folder"}, "the source could not be read"),
         ({"source_login_user": "nobody at all"}, "the source could not be read"),
         ({"source_login_unix_socket": None}, "Say where the sequences are carried over from"),

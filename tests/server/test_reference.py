@@ -53,7 +53,16 @@ def test_a_repair_by_a_reference_in_four_runs(database: Dsn) -> None:
     before = positions(database)
     told = run_module("pg_sequence_info", options(database, reference=there))
     assert told["comparison"] == {
-        **{"given": 7, "compared": 7, "unreadable": 0, "behind": 6, "ahead": 0, "equal": 1, "differs": 0, "not_selected": 0},
+        **{
+            "given": 7,
+            "compared": 7,
+            "unreadable": 0,
+            "behind": 6,
+            "ahead": 0,
+            "equal": 1,
+            "differs": 0,
+            "not_selected": 0,
+        },
         **{"other_databases": 0, "only_here": [], "only_there": []},
     }
     assert told["summary"]["critical"] == 6
@@ -68,7 +77,15 @@ def test_a_repair_by_a_reference_in_four_runs(database: Dsn) -> None:
             assert done["changes"] == planned
         else:
             assert done["changes"] == []
-    expected = {"orders_id_seq": 700, "invoices": 5000, "tens": 4001, "down": -300, "turns": 77, "cached": 999, "idle": 1}
+    expected = {
+        "orders_id_seq": 700,
+        "invoices": 5000,
+        "tens": 4001,
+        "down": -300,
+        "turns": 77,
+        "cached": 999,
+        "idle": 1,
+    }
     assert positions(database) == expected
 
 
@@ -112,14 +129,17 @@ def test_what_is_on_one_side_alone_or_defined_otherwise_is_named(database: Dsn) 
         ({"reference_databases": {"a": "b"}}, "holds no database of that name"),
         ({"mode": "realign", "confirm": True}, "use one or the other"),
         ({"sequences": ["newcomer"]}, "nothing was compared: of 7 sequences"),
-        ({"reference": "other"}, "nothing can be compared: the reference is of \"elsewhere\""),
+        ({"reference": "other"}, 'nothing can be compared: the reference is of "elsewhere"'),
         ({"max_jump": 100}, "more than max_jump"),
     ],
     ids=str,
 )
 def test_bad_input_is_told_and_nothing_is_changed(database: Dsn, more: dict[str, Any], told: str) -> None:
     there = reference(database)
-    sql(database, "CREATE SEQUENCE newcomer; SELECT setval('orders_id_seq', 690), setval('turns', 70); DROP SEQUENCE idle")
+    sql(
+        database,
+        "CREATE SEQUENCE newcomer; SELECT setval('orders_id_seq', 690), setval('turns', 70); DROP SEQUENCE idle",
+    )
     given = {"reference": there, **more}
     if given["reference"] == "other":
         given["reference"] = [{**one, "database": "elsewhere"} for one in there]
@@ -148,14 +168,20 @@ def test_every_role_sees_the_subscriptions_and_what_they_fill(old: int, new: int
     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
     """
     with Pair(old, new, schema) as pair:
-        sql(pair.old, "INSERT INTO orders (note) SELECT 'x' FROM generate_series(1, 40); INSERT INTO parts (at) VALUES (1)")
+        sql(
+            pair.old,
+            "INSERT INTO orders (note) SELECT 'x' FROM generate_series(1, 40); INSERT INTO parts (at) VALUES (1)",
+        )
         pair.wait()
         for name, subscription in (("other", "from_old"),):
             sql(pair.target.dsn(), f"CREATE DATABASE {name}")
             # Another database may have a subscription of the same name.
             dsn = pair.target.dsn(name)
             where = f"host={pair.source.socket_dir} port={pair.source.port} user=postgres dbname=shop"
-            sql(dsn, f"CREATE SUBSCRIPTION {subscription} CONNECTION '{where}' PUBLICATION everything WITH (connect = false)")
+            sql(
+                dsn,
+                f"CREATE SUBSCRIPTION {subscription} CONNECTION '{where}' PUBLICATION everything WITH (connect = false)",
+            )
         sql(pair.new, "CREATE ROLE nothing LOGIN; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO nothing")
         sql(pair.new, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO nothing")
         asked = options(pair.new, show_all=True, login_user="nothing")

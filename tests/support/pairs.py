@@ -112,7 +112,7 @@ class Pair:
 
 
 @contextlib.contextmanager
-def writers(dsn: dict[str, str], threads: int = 2) -> Iterator[dict[str, list[int]]]:
+def writers(dsn: dict[str, Any], threads: int = 2) -> Iterator[dict[str, list[int]]]:
     """Draw numbers by every way until the end of the block; yield what was handed out, by statement."""
     handed: dict[str, list[int]] = {draw: [] for draw in DRAWS}
     stop = threading.Event()

@@ -99,8 +99,8 @@ def described(session: Reader, choice: Choice, oids: List[int]) -> Iterator[Sequ
         if oid in rows:
             fed = columns.get(oid, ())
             subscription = choice.subscribed.of(oid, [column.relation for column in fed])
-            known = {"of_extension": oid in choice.of_extensions, "columns": fed, "subscription": subscription}
-            yield Sequence(**known, **rows[oid])
+            extension = oid in choice.of_extensions
+            yield Sequence(of_extension=extension, columns=fed, subscription=subscription, **rows[oid])
 
 
 class _Way:

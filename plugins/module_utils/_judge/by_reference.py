@@ -48,8 +48,8 @@ def compared(observation: Observation, verdict: Verdict, entry: Referred | None,
     troubles = (*verdict.troubles, *_troubles(observation, verdict, entry))
     reasons = [reason for reason in verdict.reasons if reason not in _BY_DEFINITION]
     if state is None:
-        told = dict.fromkeys((*(trouble.reason for trouble in troubles), *reasons))
-        return verdict._replace(status=UNKNOWN, reasons=tuple(told), troubles=troubles)
+        unknown = dict.fromkeys((*(trouble.reason for trouble in troubles), *reasons))
+        return verdict._replace(status=UNKNOWN, reasons=tuple(unknown), troubles=troubles)
     bound, target = verdict.bound, verdict.target
     grave = [reason for reason in reasons if reason in _GRAVE]
     full = ["no_room"] * ("no_room" in reasons)
@@ -69,7 +69,9 @@ def compared(observation: Observation, verdict: Verdict, entry: Referred | None,
         status, told = UNKNOWN, [*unread, *warning]
     else:
         status, told = (WARNING, warning) if warning else (HEALTHY, [])
-    return verdict._replace(status=status, reasons=tuple(dict.fromkeys(told)), target=target, bound=bound, troubles=troubles)
+    return verdict._replace(
+        status=status, reasons=tuple(dict.fromkeys(told)), target=target, bound=bound, troubles=troubles
+    )
 
 
 def _advanced(
@@ -117,7 +119,9 @@ def _troubles(observation: Observation, verdict: Verdict, entry: Referred) -> tu
     if entry.state is None:
         where = f'in database "{entry.database}" of the reference'
         cause = f"where it stood {where} could not be read" + (f" ({entry.why})" if entry.why else "")
-        return (Trouble("no_privilege", cause, f"GRANT SELECT ON SEQUENCE {sequence.sql_name} there, and read it again"),)
+        return (
+            Trouble("no_privilege", cause, f"GRANT SELECT ON SEQUENCE {sequence.sql_name} there, and read it again"),
+        )
     if not counts_alike(sequence, entry):
         cause = "it counts in the other direction than the reference, so the two cannot be compared"
         return (Trouble("differs", cause, "give both the same INCREMENT"),)

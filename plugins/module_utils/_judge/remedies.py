@@ -59,7 +59,9 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
     if "exhausted" in reasons:
         return f"{_widen(sequence)} or go back to unused values with mode: realign and confirm: true"
     if "no_privilege" in reasons and refusal and refusal.jump is not None:
-        return _grant_to_move(sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, quote_identifier(role))
+        return _grant_to_move(
+            sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, quote_identifier(role)
+        )
     settleable = [trouble.remedy for trouble in verdict.troubles if trouble.reason not in STRUCTURAL]
     return settleable[0] if settleable else "run again"
 

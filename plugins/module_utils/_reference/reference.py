@@ -157,8 +157,14 @@ def _entry(place: int, entry: t.Any) -> Referred:
         raise fault("has increment 0")
     columns = entry.get("columns") or []
     return Referred(
-        **{name: str(entry[name]) for name in _TEXTS},
-        **numbers,
+        database=str(entry["database"]),
+        schema=str(entry["schema"]),
+        name=str(entry["name"]),
+        data_type=str(entry["data_type"]),
+        start_value=numbers["start_value"],
+        increment=numbers["increment"],
+        min_value=numbers["min_value"],
+        max_value=numbers["max_value"],
         cycle=cycle,
         cache_size=cache,
         state=state,

@@ -101,9 +101,7 @@ def set_back(query: Query, before: dict[int, State]) -> list[tuple[str, int, boo
     ]
 
 
-def advance(
-    target: Target, database: str, positions: Iterable[tuple[str, int, bool]]
-) -> tuple[list[str], list[str]]:
+def advance(target: Target, database: str, positions: Iterable[tuple[str, int, bool]]) -> tuple[list[str], list[str]]:
     """Move sequences forward, never backward, each under its own lock (docs/measured.md, Locks).
 
     :arg positions: for each its name as for ``regclass``, and ``last_value`` and ``is_called`` it is to have at least

@@ -120,7 +120,9 @@ def test_the_target_is_beyond_rows_and_reference(furthest: int | None, target: i
 
 
 def test_the_margin_counts_values_and_keeps_the_phase() -> None:
-    found = decided(sequence(increment=10), State(3, True), entry(increment=10, last_value=5003), policy=Policy(margin=25))
+    found = decided(
+        sequence(increment=10), State(3, True), entry(increment=10, last_value=5003), policy=Policy(margin=25)
+    )
     assert found.move and found.move.next_value == 5043
     down = sequence(increment=-2, min_value=-(2**63), max_value=-1, start_value=-1)
     there = entry(increment=-2, min_value=-(2**63), max_value=-1, start_value=-1, last_value=-501)
@@ -223,7 +225,7 @@ def test_against_a_brute_force_oracle(increment: int, here: int, there: int, row
         ([], None, "the reference is empty"),
         ([{"name": "s"}], None, "entry 1 of the reference has no database, schema"),
         ([entry(), 7], None, "entry 2 of the reference is no dictionary"),
-        ([entry(), entry()], None, "holds public.s of database \"shop\" twice"),
+        ([entry(), entry()], None, 'holds public.s of database "shop" twice'),
         ([entry(host="a"), entry(host="b", name="r")], None, "2 hosts (a, b)"),
         ([entry(last_value="many")], None, "'many' is no whole number"),
         ([entry(is_called="maybe")], None, "neither true nor false"),
