@@ -66,7 +66,9 @@ def _carried_over(source: Server, target: Server) -> None:
     }
     done = run_playbook("pgops.sequences.cutover", given)
     assert done.returncode == 0 and "verdict: may be switched" in done.stdout, done.stdout
-    statement = "SELECT (SELECT last_value FROM orders_id_seq), (SELECT last_value FROM invoices), (SELECT last_value FROM odd)"
+    statement = (
+        "SELECT (SELECT last_value FROM orders_id_seq), (SELECT last_value FROM invoices), (SELECT last_value FROM odd)"
+    )
     assert sql(target.dsn("shop"), statement) == [(120, 5000, -3001)]
     again = run_playbook("pgops.sequences.cutover", given)
     assert again.returncode == 0 and "changed=0" in again.stdout, again.stdout
@@ -102,7 +104,9 @@ def test_slony(servers: tuple[Server, Server], tmp_path: Path) -> None:
     """
 
     def slonik(script: str) -> None:
-        done = subprocess.run(["slonik"], input=preamble + script, text=True, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            ["slonik"], input=preamble + script, text=True, capture_output=True, timeout=60, check=False
+        )
         assert done.returncode == 0, done.stderr
 
     slonik(f"""
