@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 
 from support.pairs import DRAWS, WITHOUT_COLUMN, Pair, writers
 from support.run import run_module, run_playbook, sql, told
-from support.servers import standby, why_unavailable
+from support.servers import Server, standby, why_unavailable
 
 CUTOVER = "pgops.sequences.cutover"
 
@@ -264,3 +266,69 @@ def test_auto_fix_leaves_alone_what_a_live_subscription_fills(quiet: Pair) -> No
     assert "left alone (move_subscribed: false)" in done.stdout and states(quiet.new) == before
     done = run_playbook("pgops.sequences.auto_fix", {**own, "pg_sequences_move_subscribed": True})
     assert done.returncode == 0 and states(quiet.new) != before, done.stdout
+
+
+def plain_variables(source: Server, target: Server, **more: Any) -> dict[str, Any]:
+    chosen = {
+        "source_login_unix_socket": str(source.socket_dir),
+        "source_login_port": source.port,
+        "login_unix_socket": str(target.socket_dir),
+        "login_port": target.port,
+        "database": "shop",
+        "source_seconds": 0.2,
+        **more,
+    }
+    return {f"pg_sequences_{name}": value for name, value in chosen.items()}
+
+
+def test_a_source_that_is_newer_and_two_sources_for_one_target() -> None:
+    if why_unavailable(15):
+        pytest.skip(why_unavailable(15))
+    with Server(18) as one, Server(16) as other, Server(15) as target:
+        for server, position in ((one, 500), (other, 800), (target, 1)):
+            sql(server.dsn(), "CREATE DATABASE shop")
+            sql(server.dsn("shop"), f"CREATE SEQUENCE numbers; SELECT setval('numbers', {position})")
+        for source, position in ((other, 800), (one, 800)):
+            done = run_playbook(CUTOVER, plain_variables(source, target))
+            assert done.returncode == 0 and "may be switched" in done.stdout, done.stdout
+            assert sql(target.dsn("shop"), "SELECT last_value FROM numbers") == [(position,)]
+        assert "ahead: shop public.numbers: 801 here, 501 there" in done.stdout
+
+
+def test_a_physical_copy_is_another_server(tmp_path: Path) -> None:
+    with Server(18) as blue:
+        sql(blue.dsn(), "CREATE DATABASE shop")
+        sql(blue.dsn("shop"), "CREATE SEQUENCE numbers")
+        with standby(blue) as green:
+            sql(green.dsn(), "SELECT pg_promote()")
+            sql(blue.dsn("shop"), "SELECT setval('numbers', 4000)")
+            done = run_playbook(CUTOVER, plain_variables(blue, green))
+            assert done.returncode == 0 and "may be switched" in done.stdout, done.stdout
+            assert sql(green.dsn("shop"), "SELECT last_value FROM numbers") == [(4000,)]
+
+
+def test_a_source_that_is_gone_in_the_middle_leaves_everything_as_it_was() -> None:
+    with Server(18) as source, Server(18) as target:
+        for server in (source, target):
+            sql(server.dsn(), "CREATE DATABASE shop")
+            sql(server.dsn("shop"), "CREATE SEQUENCE numbers")
+        sql(source.dsn("shop"), "SELECT setval('numbers', 4000)")
+        seen = "SELECT count(*) FROM pg_stat_database WHERE datname = 'shop' AND sessions > 1"
+
+        def end() -> None:
+            # After the first reading, while it waits for the second.
+            deadline = time.monotonic() + 60
+            while sql(source.dsn(), seen) != [(1,)] and time.monotonic() < deadline:
+                time.sleep(0.1)
+            time.sleep(2)
+            source.stop("immediate")
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        try:
+            done = run_playbook(CUTOVER, plain_variables(source, target, source_seconds=12))
+        finally:
+            ending.join()
+        assert done.returncode == 2 and "the source could not be read" in done.stdout, done.stdout
+        assert "Nothing was changed" in done.stdout and "Traceback" not in done.stdout + done.stderr
+        assert sql(target.dsn("shop"), "SELECT last_value FROM numbers") == [(1,)]
