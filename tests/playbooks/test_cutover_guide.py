@@ -27,7 +27,10 @@ def _steps() -> list[tuple[str, str]]:
 
 def test_the_page_step_by_step(tmp_path: Path) -> None:
     with Pair(18, 18) as pair:
-        sql(pair.old, "INSERT INTO orders (note) SELECT 'x' FROM generate_series(1, 30); SELECT setval('invoice_numbers', 900)")
+        sql(
+            pair.old,
+            "INSERT INTO orders (note) SELECT 'x' FROM generate_series(1, 30); SELECT setval('invoice_numbers', 900)",
+        )
         pair.wait()
         ran = []
         for language, text in _steps():
