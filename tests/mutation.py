@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = Path("ansible_collections", "pgops", "sequences", "plugins")
-TESTS = "tests/unit/plugins/module_utils/test_judge.py"
+TESTS = [f"tests/unit/plugins/module_utils/test_{name}.py" for name in ("judge", "reference")]
 
 
 class Mutation(NamedTuple):
@@ -31,6 +31,53 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = [
+    Mutation(
+        "reference: equal is behind",
+        "_judge/by_reference.py",
+        "return entry.next_value - 1 if sequence.ascending",
+        "return entry.next_value if sequence.ascending",
+    ),
+    Mutation(
+        "reference: descending ignored",
+        "_judge/by_reference.py",
+        "else entry.next_value + 1",
+        "else entry.next_value - 1",
+    ),
+    Mutation(
+        "reference: rows forgotten",
+        "_judge/by_reference.py",
+        "further = _further(sequence, verdict.furthest, reference)",
+        "further = reference",
+    ),
+    Mutation(
+        "reference: never behind",
+        "_judge/by_reference.py",
+        '*["behind_reference"] * behind',
+        '*["behind_reference"] * False',
+    ),
+    Mutation(
+        "reference: bound dropped",
+        "_judge/moves.py",
+        "verdict.furthest if verdict.bound is None else verdict.bound",
+        "verdict.furthest",
+    ),
+    Mutation(
+        "reference: unread passes for equal",
+        "_judge/by_reference.py",
+        "    if entry.state is None:\n",
+        "    if False:\n",
+    ),
+    Mutation(
+        "reference: other direction compared",
+        "_reference/differences.py",
+        "return (sequence.increment > 0) == (entry.increment > 0)",
+        "return True",
+    ),
+    Mutation(
+        "reference: phase not compared", "_reference/differences.py", "        if here != there:", "        if False:"
+    ),
+    Mutation("subscribed: moved all the same", "_judge/moves.py", "if policy.leave_subscribed and", "if False and"),
+    Mutation("subscribed: also when disabled", "_judge/moves.py", "and sequence.subscription.enabled:", ":"),
     Mutation(
         "next value: is_called ignored", "_model.py", "+ increment if self.is_called else", "+ increment if True else"
     ),
@@ -233,7 +280,7 @@ def check_up_to_date(mutations: list[Mutation]) -> None:
 def passes(tree: Path) -> bool:
     """Whether the unit tests pass on the collection in a tree."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", TESTS, "-x", "-q", "--tb=no"]
+        [sys.executable, "-m", "pytest", *TESTS, "-x", "-q", "--tb=no"]
         + ["-o", f"pythonpath=tests {tree}", "-o", f"cache_dir={tree / 'cache'}"],
         cwd=ROOT,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},

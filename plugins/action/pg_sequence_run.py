@@ -16,10 +16,12 @@ from ansible.utils.display import Display
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import (
     audit_arguments,
     connection_arguments,
+    info_arguments,
     repair_arguments,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _fleet, _log, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover, _fleet, _log, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_steps import Cutover, CutoverError
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import Host, WriteError, or_tell, settings_of, who
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import cleaned
 
@@ -32,7 +34,7 @@ _ARGUMENTS: dict[str, t.Any] = {
 }
 
 _OPTIONS = {
-    "pg_sequence_info": {*connection_arguments(), *audit_arguments()},
+    "pg_sequence_info": {*connection_arguments(), *audit_arguments(), *info_arguments()},
     "pg_sequence_fix": {*connection_arguments(), *audit_arguments(), *repair_arguments()},
     "pg_sequence_restore": {*connection_arguments(), *restore_arguments()},
 }
@@ -69,7 +71,9 @@ class ActionModule(ActionBase):
         run = options["run"]
         check_mode = bool(self._task.check_mode) or options["foretell"]
         result.update(run=run, check_mode=check_mode, changed=False, error=None, changes=[], not_fixed=[], sequences=[])
-        result.update(server=None, selection=None, summary=None, databases=[], restored=None, not_logged=None)
+        result.update(
+            server=None, selection=None, summary=None, databases=[], restored=None, cutover=None, not_logged=None
+        )
         try:
             settings = settings_of(self, Host(task_vars["inventory_hostname"], task_vars), run, check_mode)
             result["thresholds"] = {name: settings.get(name) or value for name, value in _THRESHOLDS.items()}
@@ -120,6 +124,9 @@ class _Steps:
             self._name_databases()
         if run == "restore" and not self._restore():
             return
+        if run == "cutover":
+            self._cut_over()
+            return
         if run not in ("fix", "reset"):
             self._audit()
         if run in ("fix", "reset", "restore") or (run == "auto_fix" and self._is_needed()):
@@ -137,6 +144,9 @@ class _Steps:
 
     def _repair(self, foretell: bool) -> None:
         options = self._settings.repair_options()
+        if self._settings.run == "auto_fix":
+            # What lags again with the next row is for the cut-over.
+            options.setdefault("move_subscribed", False)
         if self._settings.run == "reset":
             options.update(mode="realign", confirm=True)
         done = self._module("pg_sequence_fix", options)
@@ -149,6 +159,27 @@ class _Steps:
         if done.get("diff"):
             self._result["diff"] = done["diff"]
         self._take_over(done)
+
+    def _cut_over(self) -> None:
+        """Carry sequences over from the source, or a file.
+
+        :raises RunError: it did not come to its end
+        """
+        result = self._result
+        steps = Cutover(self._settings, self._module, result["check_mode"])
+        try:
+            steps.take()
+        except CutoverError as error:
+            raise RunError(str(error)) from None
+        finally:
+            if steps.fixed:
+                result["changed"] |= bool(steps.fixed.get("changed"))
+                result.update({name: steps.fixed.get(name, []) for name in ("changes", "not_fixed")})
+                self._log()
+                if steps.fixed.get("diff"):
+                    result["diff"] = steps.fixed["diff"]
+            result.update({name: steps.target[name] for name in _OF_AUDIT if name in steps.target})
+            result["cutover"] = cleaned(_cutover.told(steps.seen()))
 
     def _take_over(self, done: Result) -> None:
         """Put what a module returned into the result.

@@ -15,7 +15,7 @@ options:
       - Which of the role's runs it is about.
     type: str
     required: true
-    choices: [check, info, fix, auto_fix, reset, restore]
+    choices: [check, info, fix, auto_fix, reset, restore, cutover]
 """
 
     CONTROLLER = r"""

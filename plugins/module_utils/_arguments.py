@@ -64,6 +64,8 @@ def audit_arguments() -> Spec:
                 "column": {"type": "str", "required": True},
             },
         },
+        "reference": {"type": "list", "elements": "dict"},
+        "reference_databases": {"type": "dict"},
         "gap_threshold": {"type": "int", "default": 1000},
         "near_limit_percent": {"type": "float", "default": 80.0},
         "max_scan_rows": {"type": "int", "default": 10000000},
@@ -75,6 +77,11 @@ def audit_arguments() -> Spec:
     }
 
 
+def info_arguments() -> Spec:
+    """Options of the audit alone (contract, section 3)."""
+    return {"activity": {"type": "bool", "default": False}}
+
+
 def repair_arguments() -> Spec:
     """Options of the repair (contract, section 4)."""
     return {
@@ -83,6 +90,7 @@ def repair_arguments() -> Spec:
         "margin": {"type": "int", "default": 0},
         "max_jump": {"type": "int", "default": 0},
         "lock_tables": {"type": "bool", "default": False},
+        "move_subscribed": {"type": "bool", "default": True},
         "retries": {"type": "int", "default": 3},
         "fail_on_unfixed": {"type": "bool", "default": True},
         # An audit runs beside production, a repair in somebody's downtime.
@@ -135,6 +143,11 @@ def check_values(params: Mapping[str, t.Any], check_mode: bool = False) -> None:
         for pattern in params.get(name) or []:
             if not pattern.lstrip("!"):
                 raise OptionError(f"{name} has an empty pattern; give a name or a shell glob such as 'orders*'")
+    if params.get("mode") == "realign" and params.get("reference") is not None:
+        raise OptionError(
+            "mode: realign goes back to what rows show, and a reference says what they do not show: use one or the other."
+            " Nothing was connected to or changed"
+        )
     if params.get("mode") == "realign" and not params.get("confirm") and not check_mode:
         raise OptionError(
             "mode: realign may move sequences backward; nothing was connected to or changed. "

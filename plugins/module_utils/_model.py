@@ -89,12 +89,26 @@ class Column(t.NamedTuple):
         return quote_identifier(self.name)
 
 
+class Subscription(t.NamedTuple):
+    """The subscription that a sequence is under: it fills a table whose column the sequence feeds, or keeps the sequence.
+
+    :ivar name: its name
+    :ivar enabled: whether it goes on
+    :ivar state: how far it is with the table, or the sequence, in words
+    """
+
+    name: str
+    enabled: bool
+    state: str | None
+
+
 class Sequence(t.NamedTuple):
     """A sequence's definition (``pg_sequence``), what the session may do with it, and the columns it feeds.
 
     :ivar oid: its oid; names can change hands, this cannot
     :ivar sql_name: schema and name, quoted for SQL by the server
     :ivar owned: the session has the owner's rights
+    :ivar subscription: what brings rows that lag it again, or None
     """
 
     oid: int
@@ -118,6 +132,7 @@ class Sequence(t.NamedTuple):
     of_extension: bool
     system: bool
     columns: tuple[Column, ...] = ()
+    subscription: Subscription | None = None
 
     @property
     def ascending(self) -> bool:

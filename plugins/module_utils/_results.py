@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._comparison import compared_result, comparison_of
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import state_for
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import QUIET, STATUSES
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_literal
@@ -53,6 +54,7 @@ def audit_result(several: List[Audited], show_all: bool) -> Dict:
                 "server_version": audited.database.server_version,
                 "in_recovery": audited.database.in_recovery,
                 "error": audited.database.error,
+                "subscriptions": _subscriptions(audited),
                 "summary": summary_of([audited]),
             }
             for audited in several
@@ -63,7 +65,13 @@ def audit_result(several: List[Audited], show_all: bool) -> Dict:
             for finding in sorted(audited.found.findings.values(), key=lambda finding: finding.place)
             if show_all or finding.verdict.status not in QUIET
         ],
+        "comparison": comparison_of(several),
     }
+
+
+def _subscriptions(audited: Audited) -> list[Dict]:
+    entered = audited.database.entered
+    return [dict(one) for one in entered.choice.subscribed.all] if entered else []
 
 
 def selection_result(params: Mapping[str, t.Any]) -> Dict:
@@ -101,6 +109,8 @@ def sequence_result(finding: Finding) -> Dict:
         "reasons": list(verdict.reasons),
         "message": message_of(finding),
         "fix": fix_of(finding),
+        "reference": compared_result(verdict.reference, finding),
+        "subscription": sequence.subscription._asdict() if sequence.subscription else None,
     }
 
 

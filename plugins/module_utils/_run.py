@@ -12,14 +12,21 @@ import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
 
+from ansible_collections.pgops.sequences.plugins.module_utils._activity import activity_of
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import OptionError, check_values
 from ansible_collections.pgops.sequences.plugins.module_utils._audit.database import enter, enter_all, leave
 from ansible_collections.pgops.sequences.plugins.module_utils._audit.options import AuditOptions
 from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline import look
+from ansible_collections.pgops.sequences.plugins.module_utils._comparison import nothing_compared
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import SelectionError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import DRIVER_IMPORT_ERROR, driver
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import ConnectError, DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import target_of
+from ansible_collections.pgops.sequences.plugins.module_utils._reference.reference import (
+    ReferenceFault,
+    refuse_strangers,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._results import audit_result, selection_result
 
 if t.TYPE_CHECKING:
@@ -40,11 +47,25 @@ def run_info(module: AnsibleModule) -> None:
         if audited.database.error:
             module.warn(audited.database.error)
     warn_if_nothing(module, audits)
-    module.exit_json(
-        changed=False,
-        selection=selection_result(module.params),
-        **audit_result(audits, module.params["show_all"]),
-    )
+    result = audit_result(audits, module.params["show_all"])
+    nothing = nothing_compared(result["comparison"])
+    if nothing:
+        module.fail_json(msg=nothing)
+    if module.params["activity"]:
+        result["activity"] = _activity(module, [audited.database.name for audited in audits])
+    module.exit_json(changed=False, selection=selection_result(module.params), **result)
+
+
+def _activity(module: AnsibleModule, databases: list[str]) -> dict[str, t.Any]:
+    params = module.params
+    try:
+        with Session(
+            target_of(params), params["login_db"], params["lock_timeout"], params["statement_timeout"]
+        ) as session:
+            return activity_of(session, databases)
+    except (ConnectError, DatabaseError) as error:
+        module.fail_json(msg=f"what happens on the server could not be read: {error}")
+        raise AssertionError("fail_json returned") from error
 
 
 def find_databases(module: AnsibleModule) -> list[Database]:
@@ -54,8 +75,11 @@ def find_databases(module: AnsibleModule) -> list[Database]:
         if driver is None:
             module.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_IMPORT_ERROR)
         target, options = target_of(module.params), AuditOptions.of(module.params)
-        return enter_all(target, module.params["login_db"], module.params["databases"] or None, options)
-    except (OptionError, ConnectError, SelectionError) as error:
+        found = enter_all(target, module.params["login_db"], module.params["databases"] or None, options)
+        if options.rules.reference:
+            refuse_strangers(options.rules.reference, [database.name for database in found])
+        return found
+    except (OptionError, ConnectError, SelectionError, ReferenceFault) as error:
         module.fail_json(msg=str(error))
         raise AssertionError("fail_json returned") from error
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline import Audited, look
+from ansible_collections.pgops.sequences.plugins.module_utils._comparison import nothing_compared
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL, UNKNOWN
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Repaired
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.predict import predict
@@ -56,6 +57,9 @@ def run_fix(module: AnsibleModule) -> None:
         "selection": selection_result(module.params),
         **audit_result(audits, module.params["show_all"]),
     }
+    nothing = nothing_compared(result["comparison"])
+    if nothing:
+        module.fail_json(msg=nothing, **result)
     if module._diff:
         result["diff"] = fix_diff(changes)
     failures = _failures(audits, result)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import furthest_place, place_of
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import SKIPPED
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import CRITICAL, SKIPPED
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
@@ -41,13 +41,42 @@ def message_of(finding: Finding) -> str:
         "near_limit": f"{verdict.percent_used} % of the values up to {verdict.limit} are used",
         "out_of_bounds": f"{_outside(finding)} holds values outside {_reach(sequence)}, which cannot collide",
     }
+    sentences.update(_by_reference(finding))
     parts = [sentences[reason] for reason in verdict.reasons if reason in sentences]
     parts += [f"{trouble.cause}: {trouble.remedy}" for trouble in verdict.troubles]
     if parts:
-        return "; ".join(parts)
+        return "; ".join(parts) + _under_subscription(finding)
+    if verdict.reference and verdict.furthest is None:
+        return f"next value {verdict.next_value} is not behind the reference's {verdict.reference.entry.next_value}"
     if verdict.furthest is None:
         return f"no column holds a value; next value {verdict.next_value}"
     return f"next value {verdict.next_value} is beyond {found}"
+
+
+def _by_reference(finding: Finding) -> dict[str, str]:
+    """Sentences by reason that speak of the reference."""
+    verdict = finding.verdict
+    if verdict.reference is None:
+        return {}
+    entry = verdict.reference.entry
+    differences = ", ".join(difference.words for difference in verdict.reference.differences)
+    sentences = {
+        "behind_reference": f"next value {verdict.next_value} is behind the reference's {entry.next_value}",
+        "differs": f"it differs from the reference: {differences}",
+    }
+    if "behind_reference" in verdict.reasons:
+        further = max if finding.sequence.ascending else min
+        beyond = further(value for value in (verdict.furthest, entry.next_value) if value is not None)
+        sentences["no_room"] = f"no free value is left from {beyond} up to {verdict.limit}"
+    return sentences
+
+
+def _under_subscription(finding: Finding) -> str:
+    """That more rows are on their way, where a sequence is behind."""
+    subscription = finding.sequence.subscription
+    if subscription is None or not subscription.enabled or finding.verdict.status != CRITICAL:
+        return ""
+    return f"; the subscription {subscription.name} fills it, and lags it again with every row until it is switched off"
 
 
 def unfixed_message_of(unfixed: Unfixed) -> str:
@@ -55,6 +84,8 @@ def unfixed_message_of(unfixed: Unfixed) -> str:
     message, trouble = message_of(unfixed.finding), unfixed.trouble
     if trouble and trouble not in unfixed.finding.verdict.troubles:
         return f"{message}; could not be moved: {trouble.cause}"
+    if "subscribed" in unfixed.reasons:
+        return f"{message}; left alone (move_subscribed: false)"
     if "max_jump" in unfixed.reasons:
         jump = unfixed.refusal.jump if unfixed.refusal else None
         return f"{message}; a move of {jump} values is more than max_jump"

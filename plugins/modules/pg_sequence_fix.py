@@ -58,7 +58,8 @@ options:
     default: false
   margin:
     description:
-      - Leave this many values free beyond the furthest value of a sequence that has to be moved, as for a replication cut-over.
+      - Leave this many values free beyond the furthest value, or the reference, of a sequence that has to be moved. It counts values
+        in the direction of counting, not steps.
     type: int
     default: 0
   max_jump:
@@ -72,6 +73,12 @@ options:
         are waited for and counted. Without it they show at the next run.
     type: bool
     default: false
+  move_subscribed:
+    description:
+      - Also move sequences of tables that an enabled subscription fills. With V(false) they are left alone and named in
+        RV(not_fixed), reason C(subscribed), since each row that arrives lags them again.
+    type: bool
+    default: true
   retries:
     description:
       - Further tries for a sequence whose lock could not be had in O(lock_timeout).
@@ -105,6 +112,11 @@ EXAMPLES = r"""
   pgops.sequences.pg_sequence_fix:
     login_db: shop
     margin: 10000
+
+- name: Carry the sequences of an old server over, also those that feed no column
+  pgops.sequences.pg_sequence_fix:
+    login_db: shop
+    reference: "{{ old.sequences }}"
 
 - name: Pull the sequences of one table back to the first free id
   pgops.sequences.pg_sequence_fix:
@@ -169,7 +181,7 @@ not_fixed:
       description: Its name.
       type: str
     reasons:
-      description: Why, for machines; C(max_jump) where that option stood in the way.
+      description: Why, for machines; C(max_jump) or C(subscribed) where an option stood in the way.
       type: list
       elements: str
     message:
@@ -194,6 +206,10 @@ databases:
   description: As of M(pgops.sequences.pg_sequence_info), after the run.
   type: list
   elements: dict
+  returned: always, once the database was entered
+comparison:
+  description: As of M(pgops.sequences.pg_sequence_info), after the run.
+  type: dict
   returned: always, once the database was entered
 sequences:
   description: As of M(pgops.sequences.pg_sequence_info), after the run.

@@ -30,6 +30,12 @@ options:
       - Where the server has no room for more connections, those there are do the work.
     type: int
     default: 1
+  activity:
+    description:
+      - Also return RV(activity), what happens on the server - who writes, where its log stands, how far replication lags.
+    type: bool
+    default: false
+    version_added: 0.1.0
 seealso:
   - module: pgops.sequences.pg_sequence_fix
 """
@@ -97,6 +103,13 @@ databases:
     error:
       description: Why it could not be entered or read; null if it could.
       type: str
+    subscriptions:
+      description:
+        - Its subscriptions, as far as the role may see them - C(name), C(enabled), C(slot), how many C(tables) it fills, and those that
+          are C(not_ready).
+      type: list
+      elements: dict
+      sample: [{name: from_old, enabled: true, slot: from_old, tables: 12, not_ready: []}]
     summary:
       description: As RV(summary), for this database.
       type: dict
@@ -193,8 +206,8 @@ sequences:
       type: str
     reasons:
       description:
-        - Why, for machines. Critical are C(behind), C(exhausted), either with C(no_room). Warnings are C(gap), C(near_limit),
-          C(out_of_bounds). Unknown are C(no_privilege), C(row_security), C(locked), C(timeout), C(too_large),
+        - Why, for machines. Critical are C(behind), C(exhausted), C(behind_reference), each with C(no_room). Warnings are C(gap),
+          C(near_limit), C(out_of_bounds), C(differs). Unknown are C(no_privilege), C(row_security), C(locked), C(timeout), C(too_large),
           C(unlogged_on_standby), C(not_a_number), C(foreign_table), C(view), C(untrusted_code), C(error). Skipped are C(cycle), C(no_column),
           C(extension), C(system).
       type: list
@@ -206,15 +219,49 @@ sequences:
       description: The next value a repair would bring about and a statement for it; null where nothing should or can be done.
       type: dict
       sample: {next_value: 4712, statement: "SELECT pg_catalog.setval('public.orders_id_seq'::regclass, 4711, true);"}
+    reference:
+      description:
+        - How it stood in O(reference), in what it is defined otherwise, and the statement that would give it the definition of the
+          reference; null where that does not hold it.
+      type: dict
+      sample: {database: shop, last_value: 5000, is_called: true, next_value: 5001, differences: [], statement: null}
+    subscription:
+      description: The subscription that fills a table of it; null where none does, or the role may not see it.
+      type: dict
+      sample: {name: from_old, enabled: true, state: ready}
+comparison:
+  description:
+    - What was compared with O(reference); null without one. C(given) is the sum of C(compared), C(unreadable), C(only_there),
+      C(not_selected) and C(other_databases); what was looked at is the sum of C(compared), C(unreadable) and C(only_here).
+    - What is C(only_there) comes with the statement that would make it.
+  type: dict
+  returned: success
+  sample: {given: 12, compared: 12, unreadable: 0, behind: 1, ahead: 2, equal: 9, differs: 0, not_selected: 0, other_databases: 0,
+           only_here: [], only_there: []}
+activity:
+  description:
+    - What happens on the server, in the databases looked at - its version, when it was started, its position in the log,
+      whether transactions are read-only by default, transactions that have written and are open, and
+      logical replication slots with the bytes they lag. C(sees_all_writers) is V(false) for a role that sees its own sessions alone;
+      GRANT pg_read_all_stats to it.
+  type: dict
+  returned: with O(activity=true)
+  sample: {wal_position: 0/3000060, started_at: "1795831200.123456", version: "18.4", read_only: false, sees_all_writers: true, writers: [], slots: [{name: from_old, database: shop, plugin: pgoutput,
+           active: true, lag_bytes: 0}]}
 """
 
-from ansible_collections.pgops.sequences.plugins.module_utils._arguments import audit_arguments, connection_arguments
+from ansible_collections.pgops.sequences.plugins.module_utils._arguments import (
+    audit_arguments,
+    connection_arguments,
+    info_arguments,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._module import SequenceModule
 from ansible_collections.pgops.sequences.plugins.module_utils._run import run_info
 
 
 def main() -> None:
-    run_info(SequenceModule(argument_spec={**connection_arguments(), **audit_arguments()}, supports_check_mode=True))
+    arguments = {**connection_arguments(), **audit_arguments(), **info_arguments()}
+    run_info(SequenceModule(argument_spec=arguments, supports_check_mode=True))
 
 
 if __name__ == "__main__":

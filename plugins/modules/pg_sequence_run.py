@@ -118,4 +118,11 @@ restored:
   returned: always
   type: dict
   sample: {database_exists: true}
+cutover:
+  description:
+    - Of a cut-over, what was seen of both servers, what is only on one of them, whether it may be switched, why not yet, and the lines
+      that say so; otherwise C(null).
+  returned: always
+  type: dict
+  sample: {switchable: true, verdict: "may be switched: 12 sequences compared, none behind the source, 3 moved, verified in a new session"}
 """

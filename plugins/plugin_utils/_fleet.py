@@ -162,9 +162,20 @@ def _repair_verdict(host: Document, left: int, foretold: bool) -> str:
         )
     if unentered := _unentered(host):
         said.append(unentered)
+    if cutover := _cutover_verdict(host, foretold):
+        return " ".join([*([unentered] if unentered else []), cutover])
     if said and host["summary"] and not host["error"]:
         said.append("Everything else was done; running it again continues.")
     return " ".join(said)
+
+
+def _cutover_verdict(host: Document, foretold: bool) -> str:
+    """Why a cut-over is a failure; before it, only by what it could not settle itself."""
+    cutover = host.get("cutover") or {}
+    if cutover.get("switchable", True) or not cutover.get("verdict"):
+        return ""
+    hard = cutover["only_on_source"] or any("could not" in reason for reason in cutover["reasons"])
+    return "" if foretold and not hard else f"{cutover['verdict'][0].upper()}{cutover['verdict'][1:]}."
 
 
 def _unentered(host: Document) -> str:
@@ -182,6 +193,7 @@ def _host(name: str, outcome: Outcome) -> Document:
         "fail_on": outcome.fail_on,
         "server": result.get("server"),
         "restored": _restored(result.get("restored")),
+        "cutover": result.get("cutover"),
         "thresholds": result.get("thresholds"),
         "summary": result.get("summary"),
         "selection": result.get("selection"),

@@ -31,6 +31,8 @@ def lines_of(document: Document, where: str) -> list[str]:
     """
     shown = list(_heading(document))
     shown += list(_restored(document))
+    if document["run"]["name"] == "cutover":
+        return [*shown, *_not_audited(document), *_cutover(document)]
     shown += _first(list(_not_audited(document)), MOST_HOSTS, where)
     if document["summary"]["hosts"] > 1:
         shown += _first(list(_hosts(document)), MOST_HOSTS + 1, where)
@@ -57,6 +59,13 @@ def _restored(document: Document) -> Iterator[str]:
         message = (host.get("restored") or {}).get("message")
         if message and not host["error"]:
             yield f"{_host(document, host['name'])}{visible(str(message))}"
+
+
+def _cutover(document: Document) -> Iterator[str]:
+    """What a cut-over says of itself, host by host."""
+    for host in document["hosts"]:
+        for line in (host.get("cutover") or {}).get("lines", []):
+            yield f"{_host(document, host['name'])}{line}"
 
 
 def _heading(document: Document) -> Iterator[str]:

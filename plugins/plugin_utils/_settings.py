@@ -32,7 +32,15 @@ if t.TYPE_CHECKING:
 SUFFIXES = {".json": "json", ".csv": "csv", ".html": "html", ".prom": "prometheus"}
 """Format of a report file by the end of its name."""
 
-_PATHS = ("report_dir", "monitor_report_file", "log_file", "alert_state", "mail_ca_cert", "webhook_ca_cert")
+_PATHS = (
+    "report_dir",
+    "monitor_report_file",
+    "log_file",
+    "alert_state",
+    "mail_ca_cert",
+    "webhook_ca_cert",
+    "reference_file",
+)
 _ON_CONTROLLER = {PREFIX + name for name in _PATHS}
 
 _EMPTY_IS_SAID = {PREFIX + name for name in ("database", "app", "table")}
@@ -125,7 +133,8 @@ class Settings:
 
     def audit_options(self) -> dict[str, t.Any]:
         """The options of pg_sequence_info."""
-        names = [name.removeprefix(PREFIX) for name in (*_variables.SELECTION, *_variables.SHOWN)]
+        groups = (*_variables.SELECTION, *_variables.REFERENCE, *_variables.SHOWN)
+        names = [name.removeprefix(PREFIX) for name in groups]
         options = {name: self.values[name] for name in names if self.get(name) is not None}
         for name in ("database", "app", "table"):
             options.pop(name, None)
@@ -143,6 +152,17 @@ class Settings:
         names = [name.removeprefix(PREFIX) for name in _variables.REPAIR]
         options = {name: self.values[name] for name in names if self.get(name) is not None}
         return {**self.audit_options(), **options, "fail_on_unfixed": False}
+
+    def source_options(self) -> dict[str, t.Any]:
+        """The connection options of pg_sequence_info for a cut-over's source."""
+        names = [name.removeprefix(PREFIX) for name in _variables.CONNECTION]
+        found = {name: self.get(f"source_{name}") for name in names}
+        return {name: value for name, value in found.items() if value is not None}
+
+    @property
+    def reference_file(self) -> Path | None:
+        """The file that a cut-over takes the reference from."""
+        return self._path("reference_file")
 
     def restore_options(self) -> dict[str, t.Any]:
         """The options of pg_sequence_restore."""
@@ -318,7 +338,28 @@ def _check_restore(settings: Settings) -> None:
         )
 
 
-_CHECKS: dict[str, Callable[[Settings], None]] = {"reset": _check_reset, "restore": _check_restore}
+def _check_cutover(settings: Settings) -> None:
+    source = any(settings.get(f"source_{name}") for name in ("login_host", "login_unix_socket", "connect_params"))
+    if bool(settings.reference_file) == source:
+        raise SettingsError(
+            "Say where the sequences are carried over from: the old server by pg_sequences_source_login_host (and"
+            " pg_sequences_source_login_user and so on), or a report of it by pg_sequences_reference_file, not both. Nothing was done"
+        )
+    if settings.values.get("source_seconds", 0) < 0:
+        raise SettingsError(
+            f"pg_sequences_source_seconds is {settings.values['source_seconds']}; it must be 0 or more. Nothing was done"
+        )
+    try:
+        check_values({"login_port": settings.get("source_login_port")})
+    except OptionError as error:
+        raise SettingsError(f"{PREFIX}source_{error}. Nothing was done") from None
+
+
+_CHECKS: dict[str, Callable[[Settings], None]] = {
+    "reset": _check_reset,
+    "restore": _check_restore,
+    "cutover": _check_cutover,
+}
 
 
 def plain(value: t.Any) -> t.Any:

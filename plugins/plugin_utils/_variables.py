@@ -45,9 +45,27 @@ SELECTION: Spec = {
     "pg_sequences_database": {"type": "str"},
     "pg_sequences_app": {"type": "str"},
     "pg_sequences_table": {"type": "str"},
-    **{name: spec for name, spec in _named(audit_arguments()).items() if name != "pg_sequences_show_all"},
+    **{
+        name: spec
+        for name, spec in _named(audit_arguments()).items()
+        if name not in ("pg_sequences_show_all", "pg_sequences_reference", "pg_sequences_reference_databases")
+    },
 }
 """What is looked at, and how it is judged."""
+
+REFERENCE: Spec = {
+    "pg_sequences_reference": {"type": "list", "elements": "dict"},
+    "pg_sequences_reference_databases": {"type": "dict"},
+}
+"""How sequences stood elsewhere."""
+
+SOURCE: Spec = {
+    **{name.replace(PREFIX, f"{PREFIX}source_"): spec for name, spec in _named(connection_arguments()).items()},
+    "pg_sequences_source_seconds": {"type": "float", "default": 2.0},
+    "pg_sequences_source_may_move": {"type": "bool", "default": False},
+    "pg_sequences_reference_file": {"type": "path"},
+}
+"""Where a cut-over carries sequences over from."""
 
 SHOWN: Spec = {"pg_sequences_show_all": {"type": "bool"}}
 
@@ -149,21 +167,28 @@ MONITOR: Spec = {
 AUDIT: Spec = {**CONNECTION, **SELECTION, **SHOWN, **FAIL_ON, **REPORTS, **ALERTS}
 CHANGE: Spec = {**CONNECTION, **SELECTION, **SHOWN, **REPAIR, **FAIL_ON, **REPORTS, **LOG, **ALERTS}
 
+_OF_REALIGN = ("pg_sequences_mode", "pg_sequences_confirm")
+
 ENTRY_POINTS: dict[str, Spec] = {
-    "check": AUDIT,
-    "info": {name: spec for name, spec in AUDIT.items() if name not in SHOWN},
-    "fix": CHANGE,
-    "auto_fix": CHANGE,
+    "check": {**AUDIT, **REFERENCE},
+    "info": {name: spec for name, spec in {**AUDIT, **REFERENCE}.items() if name not in SHOWN},
+    "fix": {**CHANGE, **REFERENCE},
+    "auto_fix": {**CHANGE, **REFERENCE},
     "reset": {name: spec for name, spec in CHANGE.items() if name != "pg_sequences_mode"},
-    "restore": {**CHANGE, **RESTORE},
+    "restore": {**CHANGE, **REFERENCE, **RESTORE},
+    "cutover": {
+        **{name: spec for name, spec in CHANGE.items() if name not in (*_OF_REALIGN, *SHOWN)},
+        "pg_sequences_reference_databases": REFERENCE["pg_sequences_reference_databases"],
+        **SOURCE,
+    },
 }
 """The variables that each run takes."""
 
 RESULTS = ("pg_sequences_result", "pg_sequences_report")
 """What the roles leave in a host's variables."""
 
-KNOWN: Spec = {**CHANGE, **RESTORE, **PLAY, **MONITOR}
+KNOWN: Spec = {**CHANGE, **REFERENCE, **SOURCE, **RESTORE, **PLAY, **MONITOR}
 """All variables there are: one of another entry point, in a group's variables perhaps, is no mistake."""
 
-CHANGING = ("fix", "auto_fix", "reset", "restore")
+CHANGING = ("fix", "auto_fix", "reset", "restore", "cutover")
 """Runs that change something, and therefore want a database named."""

@@ -20,6 +20,8 @@ ROOMS = (
     "_arguments",
     "_postgres",
     "_model",
+    "_reference",
+    "_activity",
     "_discover",
     "_unchanged",
     "_observe",
@@ -28,6 +30,7 @@ ROOMS = (
     "_repair",
     "_run_repair",
     "_sentences",
+    "_comparison",
     "_results",
     "_run",
     "_run_fix",
@@ -35,7 +38,7 @@ ROOMS = (
 )
 """The way of the data. A room imports from itself and from those before it."""
 
-PURE = ("_model", "_judge")
+PURE = ("_model", "_reference", "_judge")
 """Rooms that send no SQL and know no Ansible: of connecting they know only how names are quoted."""
 
 LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION = 400, 200, 60

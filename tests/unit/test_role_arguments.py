@@ -33,9 +33,13 @@ SPECS = _specs(ROLE)
 _RUN = {"pg_sequences_run"}
 _TAKEN = {
     **{name: set(spec) for name, spec in _variables.ENTRY_POINTS.items()},
-    "main": set(_variables.CHANGE),
-    "listen": set(_variables.CHANGE),
-    "attempt": _RUN | set(_variables.CHANGE) | set(_variables.RESTORE),
+    "main": set(_variables.CHANGE) | set(_variables.REFERENCE),
+    "listen": set(_variables.CHANGE) | set(_variables.REFERENCE),
+    "attempt": _RUN
+    | set(_variables.CHANGE)
+    | set(_variables.REFERENCE)
+    | set(_variables.RESTORE)
+    | set(_variables.SOURCE),
     "fleet": _RUN | set(_variables.FAIL_ON) | set(_variables.REPORTS) | set(_variables.ALERTS),
 }
 
@@ -85,6 +89,7 @@ def test_every_option_of_a_module_can_be_set(run: str) -> None:
     given = {
         f"pg_sequences_{name}": option.get("choices", [values[option["type"]]])[-1] for name, option in spec.items()
     }
+    given["pg_sequences_reference"] = [{"name": "s"}]
     given["pg_sequences_columns"] = [{"sequence": "s", "table": "t", "column": "c"}]
     given["pg_sequences_tables"] = given["pg_sequences_schemas"] = given["pg_sequences_sequences"] = ["x"]
     given["pg_sequences_databases"] = ["x"]

@@ -17,6 +17,7 @@ import yaml
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import (
     audit_arguments,
     connection_arguments,
+    info_arguments,
     repair_arguments,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STATUSES, STRUCTURAL
@@ -105,7 +106,7 @@ def _defaults(cell: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("number", "options"),
-    [(3, {**connection_arguments(), **audit_arguments()}), (4, repair_arguments())],
+    [(3, {**connection_arguments(), **audit_arguments(), **info_arguments()}), (4, repair_arguments())],
     ids=["pg_sequence_info", "pg_sequence_fix"],
 )
 def test_options_and_their_defaults(number: int, options: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding imp
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Policy
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import Thresholds
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.obstacles import Limits
+from ansible_collections.pgops.sequences.plugins.module_utils._reference.reference import reference_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,17 +40,23 @@ class AuditOptions(t.NamedTuple):
 
     @classmethod
     def of(cls, params: Mapping[str, t.Any]) -> AuditOptions:
-        """Take them from a module's parameters; where these hold a ``mode``, sequences may be moved."""
+        """Take them from a module's parameters; where these hold a ``mode``, sequences may be moved.
+
+        :raises ReferenceFault: the reference cannot be meant
+        """
         policy = None
         if "mode" in params:
             realign = params["mode"] == "realign"
-            policy = Policy(realign, params["margin"], params["max_jump"], params["lock_tables"])
+            leave = not params["move_subscribed"]
+            policy = Policy(realign, params["margin"], params["max_jump"], params["lock_tables"], leave)
+        reference = reference_of(params["reference"], params["reference_databases"])
         return cls(
             selection=Selection.of(params),
             limits=Limits(params["max_scan_rows"], params["trust_index_functions"]),
-            rules=Rules(Thresholds(params["gap_threshold"], params["near_limit_percent"]), policy),
+            rules=Rules(Thresholds(params["gap_threshold"], params["near_limit_percent"]), policy, reference),
             lock_timeout=params["lock_timeout"],
             statement_timeout=params["statement_timeout"],
             jobs=params["jobs"],
-            show_all=params["show_all"],
+            # What is compared is counted by name.
+            show_all=params["show_all"] or reference is not None,
         )

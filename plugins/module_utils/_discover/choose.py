@@ -18,6 +18,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._discover.late imp
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.named import mapped, unmatched
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import likely, selected
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import Selection
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.subscriptions import Subscribed, subscriptions
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import array
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.settings import LOOK_UP
 
@@ -100,6 +101,8 @@ WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
 _SERVER = """
 SELECT txid_snapshot_xmin(txid_current_snapshot()) AS horizon,
        EXISTS (SELECT FROM pg_event_trigger WHERE evtenabled <> 'D') AS event_triggers,
+       has_column_privilege('pg_subscription', 'subname', 'SELECT')
+       AND has_table_privilege('pg_stat_subscription', 'SELECT') AS sees_subscriptions,
        current_setting('wal_level') <> 'minimal'
        AND (current_setting('archive_mode') <> 'off'
             OR EXISTS (SELECT FROM pg_stat_replication)
@@ -130,6 +133,7 @@ class Choice(t.NamedTuple):
     :ivar horizon: the oldest transaction that had not ended by then
     :ivar event_triggers: what users run with every ALTER, and for as long as that takes
     :ivar is_replayed: others may replay what this server writes, and its ACCESS EXCLUSIVE locks with it
+    :ivar subscribed: the database's subscriptions, and what they fill
     """
 
     sequences: tuple[int, ...]
@@ -140,6 +144,7 @@ class Choice(t.NamedTuple):
     horizon: int
     event_triggers: bool
     is_replayed: bool
+    subscribed: Subscribed = Subscribed()
 
 
 def choose(session: Reader, selection: Selection, only: int | None = None) -> Choice:
@@ -153,6 +158,7 @@ def choose(session: Reader, selection: Selection, only: int | None = None) -> Ch
     :raises SelectionError: an entry of ``columns`` fits more than one object
     """
     server = session.query(_SERVER)[0]
+    subscribed = subscriptions(session) if server.pop("sees_subscriptions") else Subscribed()
     found = {row["oid"]: row for row in session.query(_NAMES, {"only": only})}
     domains = {row["oid"]: row for row in session.query(_DOMAINS)}
     rows = session.query(_LATE_BOUND)
@@ -180,6 +186,7 @@ def choose(session: Reader, selection: Selection, only: int | None = None) -> Ch
         of_extensions=frozenset(oid for oid, row in found.items() if row["of_extension"]),
         feeds=feeds,
         domains=domains,
+        subscribed=subscribed,
         **server,
     )
 

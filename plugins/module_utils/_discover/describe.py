@@ -97,7 +97,10 @@ def described(session: Reader, choice: Choice, oids: List[int]) -> Iterator[Sequ
     columns = _columns(session, choice.domains, _ways(feeds))
     for oid in oids:
         if oid in rows:
-            yield Sequence(of_extension=oid in choice.of_extensions, columns=columns.get(oid, ()), **rows[oid])
+            fed = columns.get(oid, ())
+            subscription = choice.subscribed.of(oid, [column.relation for column in fed])
+            extension = oid in choice.of_extensions
+            yield Sequence(of_extension=extension, columns=fed, subscription=subscription, **rows[oid])
 
 
 class _Way:

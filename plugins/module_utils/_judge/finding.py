@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.by_reference import compared
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Move, Policy, Refusal, plan
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import remedy
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import Thresholds, Verdict, judge
@@ -20,6 +21,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.words impor
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._reference.reference import Reference
 
 
 class Rules(t.NamedTuple):
@@ -27,10 +29,12 @@ class Rules(t.NamedTuple):
 
     :ivar thresholds: from when on to warn
     :ivar policy: how they may be moved; None: they are only looked at
+    :ivar reference: how they stood elsewhere, if that is known
     """
 
     thresholds: Thresholds
     policy: Policy | None = None
+    reference: Reference | None = None
 
 
 class Finding(t.NamedTuple):
@@ -90,16 +94,26 @@ def decide(database: str, observation: Observation, rules: Rules, role: str) -> 
     :arg rules: by what it is judged
     :arg role: the role whose rights hold, which remedies name
     """
-    verdict = judge(observation, rules.thresholds)
+    verdict = _verdict(database, observation, rules)
     if rules.policy is None:
         return Finding(database, observation, verdict)
     step = plan(observation, verdict, rules.policy)
     if not isinstance(step, Move):
         return Finding(database, observation, verdict, step, _remedy(observation, verdict, step, role))
     after = observation._replace(state=step.after)
-    verdict_after = judge(after, rules.thresholds)
+    verdict_after = _verdict(database, after, rules)
     moved = Finding(database, after, verdict_after, None, _remedy(after, verdict_after, None, role))
     return Finding(database, observation, verdict, step, _remedy(observation, verdict, None, role), moved)
+
+
+def _verdict(database: str, observation: Observation, rules: Rules) -> Verdict:
+    """By rows, and by how it stood elsewhere where that is known."""
+    verdict = judge(observation, rules.thresholds)
+    if rules.reference is None:
+        return verdict
+    sequence = observation.sequence
+    entry = rules.reference.find(database, sequence.schema, sequence.name)
+    return compared(observation, verdict, entry, rules.thresholds)
 
 
 def _remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, role: str) -> str | None:

@@ -37,12 +37,16 @@ About 2 seconds and 3 MB of WAL (docs/measured.md, Cost of a move).
 
 
 class Policy(t.NamedTuple):
-    """How a repair may move sequences (contract, section 4): its options of the same names."""
+    """How a repair may move sequences (contract, section 4): its options of the same names.
+
+    :ivar leave_subscribed: not those under an enabled subscription, which lag again with its next row
+    """
 
     realign: bool = False
     margin: int = 0
     max_jump: int = 0
     lock_tables: bool = False
+    leave_subscribed: bool = False
 
 
 class Move(t.NamedTuple):
@@ -82,11 +86,14 @@ def plan(observation: Observation, verdict: Verdict, policy: Policy) -> Move | R
     sequence, state = observation.sequence, observation.state
     wanted = realigned(observation, policy.margin) if policy.realign else None
     if state is not None and wanted is None and verdict.target is not None:
-        wanted = first_free(sequence, state.next_value(sequence.increment), verdict.furthest, policy.margin)
+        bound = verdict.furthest if verdict.bound is None else verdict.bound
+        wanted = first_free(sequence, state.next_value(sequence.increment), bound, policy.margin)
     if state is None or wanted is None:
         return Refusal(verdict.reasons, None) if verdict.status == CRITICAL else None
     next_value = state.next_value(sequence.increment)
     jump, reasons = abs(wanted - next_value), verdict.reasons
+    if policy.leave_subscribed and sequence.subscription and sequence.subscription.enabled:
+        return Refusal((*reasons, "subscribed"), jump)
     if wanted not in sequence.reach:
         return Refusal((*reasons, "no_room"), jump)
     if policy.max_jump and jump > policy.max_jump:

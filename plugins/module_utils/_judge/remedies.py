@@ -39,6 +39,14 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
     if refusal and refusal.columns:
         tables = sorted({column.sql_table for column in refusal.columns})
         return " ".join(f"GRANT UPDATE ON {table} TO {quote_identifier(role)};" for table in tables)
+    if "subscribed" in reasons:
+        return "carry it over at the cut-over, with the playbook pgops.sequences.cutover; or move it now with move_subscribed: true"
+    if "max_jump" in reasons and "behind_reference" in reasons and verdict.reference:
+        there = verdict.reference.entry
+        return (
+            f"see whether {there.next_value} is right for {there.schema}.{there.name} in the reference: if so, run with"
+            f" max_jump: {refusal.jump if refusal else 0}"
+        )
     if "max_jump" in reasons:
         return (
             f"look at {furthest_place(observation, verdict.furthest)}: if {verdict.furthest} is a stray value remove it,"
@@ -51,7 +59,9 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
     if "exhausted" in reasons:
         return f"{_widen(sequence)} or go back to unused values with mode: realign and confirm: true"
     if "no_privilege" in reasons and refusal and refusal.jump is not None:
-        return _grant_to_move(sequence, "behind" in reasons, refusal.jump, quote_identifier(role))
+        return _grant_to_move(
+            sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, quote_identifier(role)
+        )
     settleable = [trouble.remedy for trouble in verdict.troubles if trouble.reason not in STRUCTURAL]
     return settleable[0] if settleable else "run again"
 

@@ -30,6 +30,8 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.words impor
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence, State, Trouble
+    from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import Difference
+    from ansible_collections.pgops.sequences.plugins.module_utils._reference.reference import Referred
 
 
 class Thresholds(t.NamedTuple):
@@ -41,6 +43,13 @@ class Thresholds(t.NamedTuple):
 
     gap: int = 1000
     near_limit: float = 80.0
+
+
+class Compared(t.NamedTuple):
+    """How a sequence stood elsewhere, and in what it is defined otherwise (docs/rules.md, section 6)."""
+
+    entry: Referred
+    differences: tuple[Difference, ...] = ()
 
 
 class Verdict(t.NamedTuple):
@@ -55,6 +64,8 @@ class Verdict(t.NamedTuple):
     :ivar percent_used: 0..100, two decimals; None where the state could not be read
     :ivar target: the next value a repair would bring about, None where nothing should or can be done
     :ivar troubles: why columns or the state could not be read
+    :ivar bound: what a target has to be beyond, where that is not the furthest value alone
+    :ivar reference: how it stood elsewhere; None where no reference holds it
     """
 
     status: str
@@ -66,6 +77,8 @@ class Verdict(t.NamedTuple):
     percent_used: float | None
     target: int | None
     troubles: tuple[Trouble, ...]
+    bound: int | None = None
+    reference: Compared | None = None
 
 
 def judge(observation: Observation, thresholds: Thresholds) -> Verdict:

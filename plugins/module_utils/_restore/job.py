@@ -141,7 +141,14 @@ class Job:
 
     def advance(self, positions: list[tuple[str, int, bool]], what: str) -> None:
         """Move sequences forward, and warn of those that cannot be moved."""
-        moved, left = sequences.advance(self.target, self.options.database, positions) if positions else (0, [])
+        moved, left, missing = (
+            sequences.advance(self.target, self.options.database, positions) if positions else (0, [], [])
+        )
         self.result.changed = self.result.changed or moved > 0
+        if missing:
+            self.warn(
+                f"{counted(len(missing), 'sequence')} of the dump {'is' if len(missing) == 1 else 'are'} not in the database, so that the"
+                f" positions were not brought: {', '.join(missing[:_SHOWN])}"
+            )
         if left:
             self.warn(f"{counted(len(left), 'sequence')} {what}: {'; '.join(left[:_SHOWN])}")

@@ -25,7 +25,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump impo
     open_text,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Filter
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError, counted
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import RestoreError
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs import (
     Programs,
     find_programs,
@@ -164,7 +164,7 @@ def _keep_sequences(job: Job, archive: Archive) -> None:
     values = archive.of("SEQUENCE SET")
     made = {entry.text for entry in archive.of("SEQUENCE")}
     own = [entry for entry in values if entry.text not in made]
-    job.positions = sequence_values(archive, own)
+    job.positions = job.positions or sequence_values(archive, own)
     numbers = {entry.number for entry in own}
     archive.keep(lambda entry: entry.number not in numbers)
 
@@ -181,13 +181,9 @@ def _select(job: Job, archive: Archive) -> None:
         )
     archive.leave_out(options.exclude)
     if options.tables:
-        before = len(archive.of("SEQUENCE SET"))
+        # The restore leaves them out; where they are in the database, they are brought at least to where the dump has them.
+        job.positions = sequence_values(archive, archive.of("SEQUENCE SET"))
         archive.select(options.tables, options.data_only)
-        left_out = before - len(archive.of("SEQUENCE SET"))
-        if left_out:
-            job.warn(
-                f"the positions of {counted(left_out, 'sequence')} in the dump are left out with tables; a repair judges them by rows alone"
-            )
         if not options.data_only:
             job.warn(
                 "tables by name come as pg_restore --table brings them: without defaults, identities, indexes, constraints and triggers."

@@ -28,6 +28,9 @@ if t.TYPE_CHECKING:
 _AT_ONCE = 200
 _TRIES = 3
 
+# undefined_table, invalid_schema_name
+_NOT_THERE = ("42P01", "3F000")
+
 _READABLE = """
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, s.seqincrement AS increment
 FROM pg_sequence s
@@ -98,14 +101,18 @@ def set_back(query: Query, before: dict[int, Position]) -> list[tuple[str, int, 
     ]
 
 
-def advance(target: Target, database: str, positions: Iterable[tuple[str, int, bool]]) -> tuple[int, list[str]]:
+def advance(
+    target: Target, database: str, positions: Iterable[tuple[str, int, bool]]
+) -> tuple[int, list[str], list[str]]:
     """Move sequences forward, never backward, each under its own lock (docs/measured.md, Locks).
 
     :arg positions: for each its name as for ``regclass``, and ``last_value`` and ``is_called`` it is to have at least
-    :returns: how many were moved, and for each that could not be the reason, with the statement that is left to do
+    :returns: how many were moved, and for each that could not be the reason, with the statement that is left to do; and those that
+        are not there
     """
     moved = 0
     left: list[str] = []
+    missing: list[str] = []
     positions = list(positions)
     try:
         with Session(target, database) as session:
@@ -113,6 +120,9 @@ def advance(target: Target, database: str, positions: Iterable[tuple[str, int, b
                 try:
                     moved += _advance(session, name, last_value, is_called)
                 except DatabaseError as error:
+                    if error.sqlstate in _NOT_THERE:
+                        missing.append(name)
+                        continue
                     # Only if it is still behind: the statement may be run much later.
                     statement = (
                         f"{_setval(quoted(name), last_value, is_called)} FROM {name} WHERE last_value < {last_value}"
@@ -120,7 +130,7 @@ def advance(target: Target, database: str, positions: Iterable[tuple[str, int, b
                     left.append(f"{name}: {error} (left to do: {statement};)")
     except ConnectError as error:
         left += [f"{name}: {error}" for name, _last, _called in positions]
-    return moved, left
+    return moved, left, missing
 
 
 def quoted(name: str) -> str:

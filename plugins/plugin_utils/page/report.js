@@ -386,6 +386,9 @@
       ...host.databases.filter((database) => database.error).map((database) =>
         make("li", null, make("strong", null, name(host.name), ", database ", name(database.name)), ": ", sentence(database.error))),
     ]);
+    const cutover = data.hosts.flatMap((host) => ((host.cutover || {}).lines || []).map((line) =>
+      make("li", null, ...(data.hosts.length > 1 ? [make("strong", null, name(host.name)), " "] : []), sentence(line))));
+    section("cutover", cutover);
     section("unreached", shut);
     section("left", data.not_fixed.map((left) =>
       make("li", null, make("strong", null, name(left.host), " ", name(left.database), " ", name(left.schema), ".", name(left.name)), ": ",

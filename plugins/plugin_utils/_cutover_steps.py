@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This plugin util is PRIVATE to the collection: it can change at any time.
+
+"""A host's settings in, its sequences carried over from another server out, in steps.
+
+The source is read twice before anything is moved, and once more afterwards; the target is looked at before, and verified
+afterwards in new sessions. Nothing is decided here: what was seen is judged by :mod:`._cutover`.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+import typing as t
+
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover_file
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import Reading, Seen
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import Settings
+
+    Result = dict[str, t.Any]
+
+_TRIES = 8
+"""How often replication is looked at until it has caught up with a source that stands still, a second apart."""
+
+
+class CutoverError(Exception):
+    """Why a cut-over did not come to its end; the text says whether anything was changed."""
+
+
+class Cutover:
+    """One host's cut-over, as far as it has come.
+
+    :ivar target: what was last found on the target
+    :ivar fixed: what pg_sequence_fix returned, once it has run
+    """
+
+    def __init__(self, settings: Settings, module: Callable[[str, Result], Result], check_mode: bool) -> None:
+        """Take a host's settings.
+
+        :arg module: runs a module with options
+        :arg check_mode: whether nothing is to be changed
+        """
+        self._settings = settings
+        self._module = module
+        self._check_mode = check_mode
+        self._databases: dict[str, str] = dict(settings.get("reference_databases") or {})
+        self._readings: list[Reading] = []
+        self._before: Result = {}
+        self.target: Result = {}
+        self.fixed: Result = {}
+
+    def seen(self) -> Seen:
+        """All that was seen so far."""
+        return Seen(
+            check_mode=self._check_mode,
+            readings=tuple(self._readings),
+            file=str(self._settings.reference_file or ""),
+            may_move=bool(self._settings.get("source_may_move")),
+            margin=int(self._settings.get("margin") or 0),
+            before=self._before,
+            fixed=self.fixed,
+            target=self.target,
+            databases=self._databases,
+        )
+
+    def take(self) -> None:
+        """Do all of it.
+
+        :raises CutoverError: it did not come to its end
+        """
+        self._read_source()
+        self._look()
+        self._before = self.target
+        refused = self.seen().refused()
+        if refused:
+            raise CutoverError(f"{refused}. Nothing was changed")
+        if not self._settings.reference_file:
+            time.sleep(float(self._settings.get("source_seconds") or 0))
+            self._read_source()
+        moving = self.seen().still_written()
+        if moving and not (self._check_mode or self._settings.get("source_may_move")):
+            raise CutoverError(
+                f"not yet: {moving}. Nothing was changed. Stop what writes to the source, then run this again; or set"
+                " pg_sequences_source_may_move=true and leave room by pg_sequences_margin"
+            )
+        options = self._settings.repair_options()
+        options.update(self._reference(), show_all=True, mode="advance")
+        self.fixed = self._done("pg_sequence_fix", options, "the target could not be repaired")
+        if self._check_mode:
+            self.target = self.fixed
+            return
+        self._wait_for_replication()
+        self._look()
+
+    def _wait_for_replication(self) -> None:
+        """Read the source once more, and again until what replicates from it has caught up."""
+        if self._settings.reference_file:
+            return
+        for attempt in range(_TRIES):
+            if attempt:
+                time.sleep(1)
+                self._readings.pop()
+            self._read_source()
+            if not self.seen().lagging():
+                return
+
+    def _read_source(self) -> None:
+        settings = self._settings
+        if settings.reference_file:
+            try:
+                entries = _cutover_file.read(settings.reference_file)
+            except _cutover_file.FileFault as error:
+                raise CutoverError(f"{error}. Nothing was changed") from None
+            self._readings.append(Reading(_cutover_file.slim(entries), {}, None, []))
+            return
+        options = settings.source_options()
+        names = self._names_there()
+        options.setdefault("login_db", next((name for name in names if not set(name) & set("*?[!")), "postgres"))
+        for name in ("lock_timeout", "statement_timeout", "jobs"):
+            if settings.get(name) is not None:
+                options[name] = settings.get(name)
+        # Where its sequences stand is all that is asked: no table is worth a scan there.
+        options.update(databases=names, show_all=True, activity=True, max_scan_rows=1)
+        done = self._done("pg_sequence_info", options, "the source could not be read")
+        errors = [database["error"] for database in done["databases"] if database["error"]]
+        if errors:
+            raise CutoverError(f"the source could not be read: {'; '.join(errors)}{self._changed()}")
+        if not done["sequences"]:
+            raise CutoverError(
+                f"the source holds no sequence in {', '.join(names)}, so there is nothing to carry over{self._changed()}"
+            )
+        self._readings.append(
+            Reading(_cutover_file.slim(done["sequences"]), done["server"], done["activity"], done["databases"])
+        )
+
+    def _names_there(self) -> list[str]:
+        """The databases to read on the source, as they are called there."""
+        names = []
+        for pattern in self._settings.databases or []:
+            old = [there for here, there in self._databases.items() if fnmatch.fnmatchcase(here, pattern)]
+            names += [str(each) for each in old]
+            if pattern not in self._databases:
+                names.append(pattern)
+        return list(dict.fromkeys(names))
+
+    def _look(self) -> None:
+        options = {**self._settings.audit_options(), **self._reference(), "show_all": True, "activity": True}
+        self.target = self._done("pg_sequence_info", options, "the target could not be read")
+
+    def _reference(self) -> Result:
+        given: Result = {"reference": self._readings[-1].entries}
+        return {**given, "reference_databases": self._databases} if self._databases else given
+
+    def _done(self, name: str, options: Result, what: str) -> Result:
+        done = self._module(name, options)
+        if done.get("failed") or done.get("unreachable") or "summary" not in done:
+            why = str(done.get("msg") or "the module failed without a message")
+            raise CutoverError(f"{what}: {why}{self._changed() if 'Nothing was' not in why else ''}")
+        return done
+
+    def _changed(self) -> str:
+        if not self.fixed:
+            return ". Nothing was changed"
+        moved = len(self.fixed.get("changes", []))
+        return f". {moved} sequence(s) had been moved by then; run it again" if moved else ". Nothing was changed"
