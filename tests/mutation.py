@@ -34,10 +34,15 @@ MUTATIONS = [
     Mutation(
         "next value: is_called ignored", "_model.py", "+ increment if self.is_called else", "+ increment if True else"
     ),
-    Mutation("reach: column type ignored", "_model.py", "for column in self.columns:", "for column in ():"),
-    Mutation("reach: first column only", "_model.py", "for column in self.columns:", "for column in self.columns[:1]:"),
-    Mutation("reach: lower end not cut", "_model.py", "max(lowest, limits.lowest), min", "lowest, min"),
-    Mutation("reach: upper end not cut", "_model.py", "min(highest, limits.highest)", "highest"),
+    Mutation("reach: column type ignored", "_model.py", "for limits in column_limits(column):", "for limits in ():"),
+    Mutation(
+        "reach: first column only",
+        "_model.py",
+        "for limits in column_limits(column):",
+        "for limits in column_limits(self.columns[0]):",
+    ),
+    Mutation("reach: lower end not cut", "_model.py", "max(lowest, limits.lowest + down), min", "lowest, min"),
+    Mutation("reach: upper end not cut", "_model.py", "min(highest, limits.highest - up)", "highest"),
     Mutation(
         "reach: end excluded",
         "_model.py",
@@ -50,7 +55,12 @@ MUTATIONS = [
     Mutation("reach: scale ignored", "_model.py", "precision - scale)", "precision)"),
     Mutation("reach: negative scale taken", "_model.py", "if scale < 0:", "if scale < -2000:"),
     Mutation("reach: casts ignored", "_model.py", "*map(_cast_limits, casts)]", "]"),
-    Mutation("reach: cut by transformed columns", "_model.py", "    if column.transformed:\n", "    if False:\n"),
+    Mutation(
+        "reach: cut by transformed columns",
+        "_model.py",
+        "    if column.transformed or column.mapping",
+        "    if column.mapping",
+    ),
     Mutation("column: transformed default compared", "_model.py", "return not column.transformed and", "return"),
     Mutation("behind: equal is not behind", "_judge/targets.py", "return value > found if", "return value >= found if"),
     Mutation(
@@ -68,7 +78,12 @@ MUTATIONS = [
         "max(values) if observation.sequence.ascending else min(values)",
         "max(values)",
     ),
-    Mutation("furthest: first column only", "_judge/targets.py", "return max(values) if", "return values[0] if"),
+    Mutation(
+        "furthest: first column only",
+        "_judge/targets.py",
+        "    return max(values) if observation.sequence.ascending",
+        "    return values[0] if observation.sequence.ascending",
+    ),
     Mutation("exhausted: never", "_judge/verdict.py", "exhausted = next_value not in reach", "exhausted = False"),
     Mutation(
         "exhausted: only by MAXVALUE",
@@ -136,7 +151,7 @@ MUTATIONS = [
     Mutation(
         "percent_used: uncalled counts",
         "_judge/targets.py",
-        "if not state.is_called and state.last_value == sequence.start_value:",
+        "if not behind and not state.is_called and state.last_value == sequence.start_value:",
         "if False:",
     ),
     Mutation(
@@ -154,8 +169,8 @@ MUTATIONS = [
     ),
     Mutation("unknown: called healthy", "_judge/verdict.py", "    elif unread:\n", "    elif False:\n"),
     Mutation("skipped: cycle judged", "_judge/verdict.py", 'return "cycle" if sequence.cycle else None', "return None"),
-    Mutation("skipped: extension judged", "_judge/verdict.py", "if sequence.of_extension:", "if False:"),
-    Mutation("skipped: system judged", "_judge/verdict.py", "if sequence.system:", "if False:"),
+    Mutation("skipped: extension judged", "_judge/verdict.py", "    if sequence.left_out:\n", "    if False:\n"),
+    Mutation("skipped: system judged", "_judge/verdict.py", "if sequence.left_out and sequence.system:", "if False:"),
     Mutation("realign: over unread columns", "_judge/moves.py", "if state is None or unread or", "if state is None or"),
     Mutation(
         "realign: empty stays",

@@ -71,7 +71,10 @@ def selection_result(params: Mapping[str, t.Any]) -> Dict:
 
     :arg params: the module's options
     """
-    selection = {name: params[name] or [] for name in ("schemas", "tables", "sequences", "columns")}
+    selection: Dict = {name: params[name] or [] for name in ("schemas", "tables", "sequences")}
+    selection["columns"] = [
+        {name: value for name, value in entry.items() if value is not None} for entry in params["columns"] or []
+    ]
     return {"databases": params["databases"] or [params["login_db"]], **selection}
 
 
@@ -100,6 +103,7 @@ def sequence_result(finding: Finding) -> Dict:
         "status": verdict.status,
         "reasons": list(verdict.reasons),
         "message": message_of(finding),
+        "remedy": remedy_of(finding),
         "fix": fix_of(finding),
     }
 
@@ -118,6 +122,12 @@ def _columns_result(finding: Finding) -> list[Dict]:
         }
         for column, reading in zip(finding.sequence.columns, finding.observation.readings)
     ]
+
+
+def remedy_of(finding: Finding) -> str | None:
+    """What settles it, ready to be copied: as it was decided, or the statement that moves it."""
+    fix = fix_of(finding)
+    return finding.remedy or (fix["statement"] if fix else None)
 
 
 def fix_of(finding: Finding) -> Dict | None:
@@ -153,7 +163,7 @@ def unfixed_result(unfixed: Unfixed) -> Dict:
         "reasons": list(unfixed.reasons),
         "message": unfixed_message_of(unfixed),
         # What went wrong on the way has to be settled first.
-        "remedy": unfixed.trouble.remedy if unfixed.trouble else finding.remedy,
+        "remedy": unfixed.trouble.remedy if unfixed.trouble else remedy_of(finding) or "run again",
     }
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import furthest_place, place_of
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import nearest_ahead
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import SKIPPED
+from ansible_collections.pgops.sequences.plugins.module_utils._model import POOLED
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
@@ -27,27 +29,48 @@ _SKIPPED = {
 
 
 def message_of(finding: Finding) -> str:
-    """What is to be said of a sequence, for people; unknown ones with what would settle it."""
+    """What is to be said of a sequence, for people: each reason, with what it means here."""
     verdict, sequence = finding.verdict, finding.sequence
     if verdict.status == SKIPPED:
-        return _SKIPPED[verdict.reasons[0]]
+        return f"{verdict.reasons[0]}: {_SKIPPED[verdict.reasons[0]]}"
     found = f"{verdict.furthest} ({furthest_place(finding.observation, verdict.furthest)})"
     sentences = {
-        "behind": f"next value {verdict.next_value} is not beyond {found}",
-        "exhausted": f"next value {verdict.next_value} is outside {_reach(sequence)},"
+        "behind": _behind(finding),
+        "exhausted": f"the next value {verdict.next_value} is outside {_reach(sequence)},"
         " what the sequence and its columns can hold",
         "no_room": f"no free value is left beyond {verdict.furthest} up to {verdict.limit}",
-        "gap": f"{verdict.gap} values are skipped between {found} and next value {verdict.next_value}",
-        "near_limit": f"{verdict.percent_used} % of the values up to {verdict.limit} are used",
-        "out_of_bounds": f"{_outside(finding)} holds values outside {_reach(sequence)}, which cannot collide",
+        "wrapped": f"rows stand at the end of what fits, and counting goes on before them, at {verdict.next_value}:"
+        f" {verdict.inserts_left} inserts are left up to the nearest row, {nearest_ahead(finding.observation)}",
+        "gap": f"{verdict.gap} values are skipped between {found} and the next value {verdict.next_value}",
+        "near_limit": f"{verdict.percent_used} % of the values up to {verdict.limit} are gone",
+        "out_of_bounds": f"{_outside(finding)} holds values beyond {verdict.limit}, which cannot collide",
     }
-    parts = [sentences[reason] for reason in verdict.reasons if reason in sentences]
-    parts += [f"{trouble.cause}: {trouble.remedy}" for trouble in verdict.troubles]
-    if parts:
-        return "; ".join(parts)
+    parts = [f"{reason}: {sentences[reason]}" for reason in verdict.reasons if reason in sentences]
+    parts += [f"{trouble.reason}: {trouble.cause}" for trouble in verdict.troubles]
+    if not parts:
+        parts = [f"the next value {verdict.next_value} is beyond {found}"]
+    if verdict.furthest is None and parts[0].startswith("the next"):
+        empty = all(reading.empty for reading in finding.observation.readings)
+        held = "no column holds a value" if empty else "no column holds a value that it could hand out"
+        parts = [f"{held}; the next value is {verdict.next_value}"]
+    parts += [
+        f"{place_of(sequence, column)} has no default any more" for column in sequence.columns if column.lost_default
+    ]
+    return "; ".join(parts)
+
+
+def _behind(finding: Finding) -> str:
+    verdict, sequence = finding.verdict, finding.sequence
     if verdict.furthest is None:
-        return f"no column holds a value; next value {verdict.next_value}"
-    return f"next value {verdict.next_value} is beyond {found}"
+        return f"the next value {verdict.next_value} is not in {_reach(sequence)}, the range that is its own"
+    place = furthest_place(finding.observation, verdict.furthest)
+    block = ""
+    if any(column.mapping.allocation == POOLED for column in sequence.columns) and verdict.next_value is not None:
+        sign = 1 if sequence.ascending else -1
+        first = verdict.next_value - sequence.increment + sign
+        block = f", which stands for {first} to {verdict.next_value}"
+    goes = "goes up" if sequence.ascending else "goes down"
+    return f"the next value is {verdict.next_value}{block}, but {place} already {goes} to {verdict.furthest}"
 
 
 def unfixed_message_of(unfixed: Unfixed) -> str:

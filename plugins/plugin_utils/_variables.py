@@ -45,7 +45,11 @@ SELECTION: Spec = {
     "pg_sequences_database": {"type": "str"},
     "pg_sequences_app": {"type": "str"},
     "pg_sequences_table": {"type": "str"},
-    **{name: spec for name, spec in _named(audit_arguments()).items() if name != "pg_sequences_show_all"},
+    **{
+        name: spec
+        for name, spec in _named(audit_arguments()).items()
+        if name not in ("pg_sequences_show_all", "pg_sequences_login_db")
+    },
 }
 """What is looked at, and how it is judged."""
 

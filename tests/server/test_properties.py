@@ -258,7 +258,13 @@ class Outcome:
             yield "lost its phase"
         if self.entry["next_value"] != after or (self.calls and self.calls[0] != after):
             yield f"next value {self.entry['next_value']} is not the server's {self.calls[:1]}"
-        out = any(value.is_nan() or not low <= value <= high for value in self.values)
+        # NaN is the greatest of all numbers.
+        far = (
+            (lambda value: value.is_nan() or value > high)
+            if sign > 0
+            else (lambda value: not value.is_nan() and value < low)
+        )
+        out = any(map(far, self.values))
         if out != ("out_of_bounds" in self.entry["reasons"]):
             yield "out_of_bounds"
         if self.entry["status"] != "critical":

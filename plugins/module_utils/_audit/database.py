@@ -133,19 +133,22 @@ def enter_all(target: Target, login_database: str, patterns: list[str] | None, o
             raise ConnectError(f"cannot list the databases at {target.address}: {error}") from error
     if login_database not in names:
         session.close()
-    named = names_something(options.selection)
-    found = []
-    for name in names:
-        database = Database(name, target, options)
-        if name == login_database:
-            database = enter(database, session)
-            if database.error:
-                raise ConnectError(database.error)
-        elif named:
-            database = enter(database)
-        if named and len(names) > 1:
-            leave(database)
-        found.append(database)
+    # The most connections that a task has open at a time, whatever the number of databases (contract, section 3).
+    options = options._replace(jobs=options.jobs // max(1, min(options.jobs, len(names))))
+    named, several = names_something(options.selection), len(names) > 1
+    found = [Database(name, target, options) for name in names]
+    if login_database in names:
+        place = names.index(login_database)
+        found[place] = enter(found[place], session)
+        error = found[place].error
+        if error:
+            raise ConnectError(error)
+        if several:
+            leave(found[place])
+    if named and several:
+        for place, database in enumerate(found):
+            found[place] = enter(database)
+            leave(found[place])
     if named:
         _refuse_unmatched(found)
     return found

@@ -26,13 +26,14 @@ if t.TYPE_CHECKING:
 _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 
-def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, role: str) -> str:
-    """What settles a sequence that needs a hand (contract, section 4, ``not_fixed``).
+def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, role: str) -> str | None:
+    """What settles a finding (contract, section 2), or what a repair leaves (section 4, ``not_fixed``).
 
     :arg observation: the sequence as it was found
     :arg verdict: what was made of it
     :arg refusal: why it is not moved, where a move is due and refused
     :arg role: the role that was not able to repair it
+    :returns: the statement, GRANT or option; None where a move is all there is to do, or nothing helps
     """
     sequence = observation.sequence
     reasons = (*verdict.reasons, *(refusal.reasons if refusal else ()))
@@ -52,8 +53,38 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
         return f"{_widen(sequence)} or go back to unused values with mode: realign and confirm: true"
     if "no_privilege" in reasons and refusal and refusal.jump is not None:
         return _grant_to_move(sequence, "behind" in reasons, refusal.jump, quote_identifier(role))
-    settleable = [trouble.remedy for trouble in verdict.troubles if trouble.reason not in STRUCTURAL]
-    return settleable[0] if settleable else "run again"
+    if verdict.troubles:
+        return _settle(verdict)
+    if "behind" in reasons:
+        return None
+    return _for_warning(observation, verdict)
+
+
+def _settle(verdict: Verdict) -> str:
+    """What settles why something could not be read: all GRANTs, each once, or the first that is none."""
+    settleable = [x for x in verdict.troubles if x.reason not in STRUCTURAL] or verdict.troubles
+    first = settleable[0]
+    if first.reason != "no_privilege":
+        return first.remedy
+    grants = [grant.strip() for x in settleable if x.reason == first.reason for grant in x.remedy.split(";")]
+    return " ".join(f"{grant};" if grant.startswith("GRANT") else grant for grant in dict.fromkeys(grants) if grant)
+
+
+def _for_warning(observation: Observation, verdict: Verdict) -> str | None:
+    sequence = observation.sequence
+    if "wrapped" in verdict.reasons or "near_limit" in verdict.reasons:
+        return _widen(sequence)
+    if "gap" in verdict.reasons:
+        return "where the gap is not wanted, and no application still holds values of it: mode: realign, confirm: true"
+    if "out_of_bounds" in verdict.reasons:
+        sign = ">" if sequence.ascending else "<"
+        pairs = zip(sequence.columns, observation.readings)
+        return " ".join(
+            f"SELECT * FROM {column.sql_table} WHERE {column.sql_name} {sign} {verdict.limit};"
+            for column, reading in pairs
+            if reading.out_of_bounds
+        )
+    return None
 
 
 def furthest_place(observation: Observation, furthest: int | None) -> str:

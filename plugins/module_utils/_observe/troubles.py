@@ -33,6 +33,28 @@ def column_trouble(error: DatabaseError, column: Column, session: Session) -> Tr
     return _trouble(error, f"{column.schema}.{column.table}.{column.name}", grant)
 
 
+def own_texts(column: Column) -> str:
+    """The operator's own SQL of a column, in words."""
+    mapping = column.mapping
+    pairs = [("where", mapping.where), ("expression", mapping.expression)]
+    texts = " and ".join(f'{name} "{text}"' for name, text in pairs if text is not None)
+    return f"{texts} of {column.schema}.{column.table}.{column.name}"
+
+
+def own_sql_trouble(error: DatabaseError, column: Column, session: Session) -> Trouble:
+    """Translate a failed reading by the operator's own SQL."""
+    cause, role = f"{own_texts(column)}: {error}", quote_identifier(session.role)
+    if error.sqlstate == "42501":
+        grant = f"GRANT SELECT ON {column.sql_table} TO {role};"
+        return Trouble("no_privilege", cause, f"{grant} and what else the entry of columns uses")
+    if error.sqlstate == "55P03":
+        return Trouble("locked", cause, "run again when it is free, or with a longer lock_timeout")
+    if error.sqlstate == "57014":
+        remedy = "run again with a longer statement_timeout, or with an index for the entry of columns"
+        return Trouble("timeout", cause, remedy)
+    return Trouble("error", cause, "correct where or expression in the entry of columns, and run again")
+
+
 def sequence_trouble(error: DatabaseError, sequence: Sequence, session: Session) -> Trouble:
     """Translate a failed reading or repair of a sequence to the contract's reasons."""
     grant = f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO {quote_identifier(session.role)};"

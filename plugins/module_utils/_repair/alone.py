@@ -65,7 +65,8 @@ def move_alone(entered: Entered, finding: Finding, last_try: bool) -> Change | N
     :raises DatabaseError: it could not be moved
     """
     # Parts of large tables are read through another session while this one holds the lock.
-    entered.sessions.grow(2 if any(column.parts for column in finding.sequence.columns) else 1)
+    wanted = 2 if any(column.parts for column in finding.sequence.columns) else 1
+    entered.sessions.grow(min(wanted, entered.options.jobs))
     with entered.sessions.borrow() as session:
         if finding.move and finding.move.method == STEPPED:
             return _move_stepped(entered, session, finding)

@@ -269,13 +269,13 @@ def test_exhausted_is_next_value_outside_the_reach(observation: Observation, exp
 @pytest.mark.parametrize(
     ("observation", "expected"),
     [
-        (seen(sequence(highest=10), 2, 9), "critical behind"),
-        (seen(sequence(highest=10), 2, 10), "critical behind no_room"),
-        (seen(sequence(4, highest=10), 1, 9, called=False), "critical behind no_room"),
+        (seen(sequence(highest=10), 2, 9), "critical behind near_limit"),
+        (seen(sequence(highest=10), 2, 10), "critical behind no_room near_limit"),
+        (seen(sequence(4, highest=10), 1, 9, called=False), "critical behind no_room near_limit"),
         (seen(sequence(4, highest=13), 1, 9, called=False), "critical behind"),
-        (seen(sequence(-4, lowest=-10), -1, -9, called=False), "critical behind no_room"),
+        (seen(sequence(-4, lowest=-10), -1, -9, called=False), "critical behind no_room near_limit"),
         (seen(sequence(-4, lowest=-13), -1, -9, called=False), "critical behind"),
-        (seen(sequence(columns=[column("smallint")]), 2, 32767), "critical behind no_room"),
+        (seen(sequence(columns=[column("smallint")]), 2, 32767), "critical behind no_room near_limit"),
     ],
 )
 def test_no_room_is_where_no_legal_target_exists(observation: Observation, expected: str) -> None:
@@ -469,8 +469,9 @@ def test_margin_leaves_values_free_beyond_the_furthest() -> None:
 def test_margin_beyond_the_limit_is_refused() -> None:
     few = sequence(highest=100)
     assert next_after(seen(few, 1, 79), margin=20) == 100
-    assert refused(seen(few, 1, 80), margin=20) == ("behind", "no_room")
-    assert refused(seen(sequence(-1, lowest=-100), -1, -80), margin=20) == ("behind", "no_room")
+    assert refused(seen(few, 1, 80), margin=20) == ("behind", "near_limit", "no_room")
+    down = sequence(-1, lowest=-100)
+    assert refused(seen(down, -1, -80), margin=20) == ("behind", "near_limit", "no_room")
 
 
 def test_max_jump_refuses_a_longer_move_in_values() -> None:
