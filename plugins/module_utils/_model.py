@@ -17,7 +17,6 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 
-
 SINGLE, POOLED, POOLED_LO = "single", "pooled", "pooled_lo"
 """How applications allocate ids: a drawn value stands for itself, for those up to it, for those from it on."""
 
@@ -186,6 +185,65 @@ class Sequence(t.NamedTuple):
         return Reach(lowest, highest)
 
 
+class Key(t.NamedTuple):
+    """An integer column that values of a sequence may be in although no catalog says so.
+
+    :ivar main: it is its table's primary key, or the only column that could be
+    """
+
+    relation: int
+    number: int
+    schema: str
+    table: str
+    column: str
+    main: bool = True
+
+
+class Orphan(t.NamedTuple):
+    """A sequence that no column owns, and no default names."""
+
+    oid: int
+    schema: str
+    name: str
+    cycle: bool
+
+
+class Trigger(t.NamedTuple):
+    """A trigger that may give a row its number, by the text of its function, and its table's integer columns."""
+
+    source: str
+    keys: tuple[Key, ...]
+
+
+class Facts(t.NamedTuple):
+    """What a database shows of who may draw from sequences that no column is known to draw from.
+
+    :ivar keys: integer keys without a source of their own
+    :ivar columns: of tables that known applications have
+    """
+
+    orphans: tuple[Orphan, ...] = ()
+    keys: tuple[Key, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    columns: tuple[Key, ...] = ()
+
+
+class Guess(t.NamedTuple):
+    """What a sequence may feed, and how certain that is.
+
+    :ivar keys: the columns; none where several fit equally
+    :ivar tied: those that do
+    :ivar mappings: what is to be said of each of the keys, where that is known
+    :ivar rivals: other sequences that claim the same
+    """
+
+    certainty: str
+    keys: tuple[Key, ...]
+    tied: tuple[Key, ...] = ()
+    mappings: tuple[Mapping, ...] = ()
+    rivals: tuple[str, ...] = ()
+
+
 class State(t.NamedTuple):
     """What ``SELECT last_value, is_called`` returns of a sequence."""
 
@@ -238,12 +296,14 @@ class Observation(t.NamedTuple):
     :ivar state: its state, or None where it could not be read
     :ivar trouble: why the state could not be read
     :ivar readings: one for each column of the sequence, in the same order
+    :ivar suspicion: of one that no column is known to draw from: what it may feed, and what is seen if it does
     """
 
     sequence: Sequence
     state: State | None
     trouble: Trouble | None
     readings: tuple[Reading, ...]
+    suspicion: tuple[Guess, Observation | None] | None = None
 
     @property
     def was_quick(self) -> bool:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import entries_of
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import state_for
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import QUIET, STATUSES
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import QUIET, SKIPPED, STATUSES
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_literal
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.statements import setval
 from ansible_collections.pgops.sequences.plugins.module_utils._sentences import message_of, unfixed_message_of
@@ -33,9 +34,29 @@ def summary_of(several: Iterable[Audited]) -> Dict:
     """Count sequences by status; ``total`` is their sum."""
     counts: collections.Counter[str] = collections.Counter()
     for audited in several:
-        counts.update(audited.found.quiet.values())
+        counts.update(status for status, _reasons in audited.found.quiet.values())
         counts.update(finding.verdict.status for finding in audited.found.findings.values())
     return {"total": sum(counts.values()), **{status: counts[status] for status in STATUSES}}
+
+
+def skipped_of(audited: Audited) -> Dict:
+    """How many were not judged, by kind: ``suspected`` are those of no column that may feed one that is ahead."""
+    several = [*audited.found.quiet.values()]
+    several += [(finding.verdict.status, finding.verdict.reasons) for finding in audited.found.findings.values()]
+    kinds = [reasons[-1] for status, reasons in several if status == SKIPPED]
+    kinds += ["suspected" for status, reasons in several if status != SKIPPED and "suspected" in reasons]
+    return dict(sorted(collections.Counter(kinds).items()))
+
+
+def suspected_of(audited: Audited) -> list[Dict]:
+    """All suspicions of a database as entries of ``columns``, to be confirmed."""
+    findings = sorted(audited.found.findings.values(), key=lambda finding: finding.place)
+    return [
+        entry
+        for finding in findings
+        if "suspected" in finding.verdict.reasons
+        for entry in entries_of(finding.observation)
+    ]
 
 
 def audit_result(several: List[Audited], show_all: bool) -> Dict:
@@ -54,6 +75,9 @@ def audit_result(several: List[Audited], show_all: bool) -> Dict:
                 "in_recovery": audited.database.in_recovery,
                 "error": audited.database.error,
                 "summary": summary_of([audited]),
+                "skipped": skipped_of(audited),
+                "suspected": suspected_of(audited),
+                "not_covered": list(audited.database.entered.suspects.counters) if audited.database.entered else [],
             }
             for audited in several
         ],

@@ -8,10 +8,16 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import furthest_place, place_of
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import nearest_ahead
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import (
+    entries_of,
+    furthest_place,
+    place_of,
+)
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import furthest, nearest_ahead
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import hilo_factor
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import SKIPPED
 from ansible_collections.pgops.sequences.plugins.module_utils._model import POOLED
 
@@ -31,8 +37,10 @@ _SKIPPED = {
 def message_of(finding: Finding) -> str:
     """What is to be said of a sequence, for people: each reason, with what it means here."""
     verdict, sequence = finding.verdict, finding.sequence
+    if "suspected" in verdict.reasons:
+        return _suspected(finding)
     if verdict.status == SKIPPED:
-        return f"{verdict.reasons[0]}: {_SKIPPED[verdict.reasons[0]]}"
+        return f"{verdict.reasons[0]}: {_SKIPPED[verdict.reasons[0]]}{_supposed(finding)}"
     found = f"{verdict.furthest} ({furthest_place(finding.observation, verdict.furthest)})"
     sentences = {
         "behind": _behind(finding),
@@ -57,6 +65,43 @@ def message_of(finding: Finding) -> str:
         f"{place_of(sequence, column)} has no default any more" for column in sequence.columns if column.lost_default
     ]
     return "; ".join(parts)
+
+
+def _suspected(finding: Finding) -> str:
+    """What is supposed of a sequence whose supposed column is ahead."""
+    guess, seen = finding.observation.suspicion or (None, None)
+    if guess is None or seen is None:
+        return ""
+    found, next_value = furthest(seen), finding.verdict.next_value
+    place = furthest_place(seen, found)
+    entries = json.dumps(entries_of(finding.observation), ensure_ascii=False)
+    return (
+        f"suspected: no catalog shows who draws it, but by {guess.certainty} it feeds {place}, which goes up to {found}"
+        f" while the next value is {next_value}; it is not moved before the option columns confirms that: {entries}"
+    )
+
+
+def _supposed(finding: Finding) -> str:
+    """What else is to be said of a sequence that no column is known to draw from."""
+    guess, seen = finding.observation.suspicion or (None, None)
+    if guess is None:
+        return ""
+    if guess.tied:
+        tied = ", ".join(f"{key.schema}.{key.table}.{key.column}" for key in guess.tied)
+        return f"; by {guess.certainty} it may be any of {tied}"
+    if seen is None:
+        return ""
+    size = hilo_factor(finding.observation)
+    places = ", ".join(place_of(seen.sequence, column) for column in seen.sequence.columns[:5])
+    if size is not None:
+        (column, *_rest) = seen.sequence.columns
+        return (
+            f"; by {guess.certainty} it feeds {places}, of which each number seems to stand for {size} ids (hilo):"
+            f' columns with expression: "({column.name} + {size - 1}) / {size}" would say so'
+        )
+    if guess.rivals:
+        return f"; {', '.join(guess.rivals)} and it may feed {places}, one of them a left-over"
+    return f"; by {guess.certainty} it may feed {places}, and is not behind it"
 
 
 def _behind(finding: Finding) -> str:

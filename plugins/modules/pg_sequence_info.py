@@ -101,6 +101,21 @@ databases:
     summary:
       description: As RV(summary), for this database.
       type: dict
+    skipped:
+      description: How many of its sequences were not judged, by kind; C(suspected) are those that may feed a column that is ahead.
+      type: dict
+      sample: {no_column: 1, suspected: 3}
+    suspected:
+      description:
+        - All suspicions as entries of O(columns), to be confirmed - sequences that no catalog shows a column of, but whose name or
+          a trigger does, and that column is ahead.
+      type: list
+      elements: dict
+      sample: [{sequence: public.invoice_id_seq, table: public.invoice, column: id}]
+    not_covered:
+      description: Tables that count without a sequence, which no audit of sequences covers.
+      type: list
+      elements: str
 sequences:
   description: The sequences that need a look, or with O(show_all=true) all of them.
   type: list

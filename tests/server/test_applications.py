@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from server.test_shapes import Dsn, Entry, fix, info, session
+
 from support.run import run_module, sql
 
 STAMPED = """

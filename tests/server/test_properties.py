@@ -244,13 +244,18 @@ class Outcome:
         ahead = [value for value in self.inside if value * sign >= before * sign]
         bad = bool(ahead) or not low <= before <= high
         target = self.target(before)
-        if (self.entry["status"] == "critical") != (bad and target is None):
+        wrapped = target is None and low <= before <= high and self.has_wrapped(before, ahead)
+        if (self.entry["status"] == "critical") != (bad and target is None and not wrapped):
             yield f"status {self.entry['status']} after the fix"
+        if ("wrapped" in self.entry["reasons"]) != wrapped:
+            yield "wrapped"
         if bad and target is not None and after != target:
             yield f"next value {after} after the fix, not {target}"
         if (not bad or target is None) and self.before != self.after:
             yield "moved without need"
-        if (self.change is None) != (self.before == self.after) or (self.not_fixed is None) == (bad and target is None):
+        if (self.change is None) != (self.before == self.after) or (self.not_fixed is None) == (
+            bad and target is None and not wrapped
+        ):
             yield "changes and not_fixed do not tell what happened"
         if (after - before) * sign < 0:
             yield "moved backward"
@@ -272,6 +277,11 @@ class Outcome:
                 yield "no next value that can be stored"
             if set(self.calls) & set(self.inside):
                 yield "a next value collides"
+
+    def has_wrapped(self, before: int, ahead: list[Decimal]) -> bool:
+        """Whether more inserts are left before the nearest row ahead than a gap may have (1000)."""
+        sign = 1 if self.case.increment > 0 else -1
+        return bool(ahead) and min(value * sign for value in ahead) - before * sign > 1000 * abs(self.case.increment)
 
     def target(self, before: int) -> int | None:
         """Where the contract lets an advance go: forward, in phase, beyond all values within the reach."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._audit.suspects import Suspects, suspects_of
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import choose
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.databases import databases
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import SelectionError, names_something
@@ -32,12 +33,14 @@ class Entered(t.NamedTuple):
     :ivar options: the audit's
     :ivar sessions: connections to it
     :ivar choice: what it holds of the selection
+    :ivar suspects: what sequences may feed that no column is known to draw from
     """
 
     name: str
     options: AuditOptions
     sessions: Sessions
     choice: Choice
+    suspects: Suspects = Suspects()
 
 
 class Database(t.NamedTuple):
@@ -88,10 +91,11 @@ def enter(database: Database, session: Session | None = None) -> Database:
     )
     try:
         choice = tried_twice(lambda: choose(first, options.selection))
+        suspects = tried_twice(lambda: suspects_of(first, choice))
     except DatabaseError as error:
         sessions.close()
         return database._replace(error=f'database "{name}" could not be read: {error}')
-    return database._replace(entered=Entered(name, options, sessions, choice))
+    return database._replace(entered=Entered(name, options, sessions, choice, suspects))
 
 
 def _server_of(target: Target, session: Session) -> dict[str, str | int | bool | None]:

@@ -115,6 +115,22 @@ def described(session: Reader, selection: Selection, choice: Choice, oids: List[
             )
 
 
+def supposed(
+    session: Reader, choice: Choice, asked: Map[int, List[tuple[int, int, Mapping]]]
+) -> dict[int, tuple[Column, ...]]:
+    """Columns that sequences are only supposed to feed, as if they did.
+
+    :arg asked: table, attribute number and what is to be said of the column, by the sequences' oids
+    :raises DatabaseError: a catalog could not be read
+    """
+    ways: dict[tuple[int, int, int], _Way] = {}
+    for sequence, keys in asked.items():
+        for relation, number, mapping in keys:
+            way = ways[sequence, relation, number] = _Way()
+            way.via, way.mapping = {"suspected"}, mapping
+    return _columns(session, choice.domains, ways)
+
+
 class _Way:
     """One sequence and one column it feeds, through all the ways found."""
 

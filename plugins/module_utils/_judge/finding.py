@@ -103,7 +103,7 @@ def decide(database: str, observation: Observation, rules: Rules, role: str) -> 
 
 
 def _remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, role: str) -> str | None:
-    quiet = verdict.status in QUIET and refusal is None
+    quiet = verdict.status in QUIET and refusal is None and "suspected" not in verdict.reasons
     return None if quiet else remedy(observation, verdict, refusal, role)
 
 

@@ -11,12 +11,14 @@ Pure: no SQL is run, no Ansible.
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import MOST_STEPS
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.suspicion import serial_name
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL
-from ansible_collections.pgops.sequences.plugins.module_utils._model import column_limits
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE, column_limits
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Refusal
@@ -60,6 +62,35 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
     return _for_warning(observation, verdict)
 
 
+def entries_of(observation: Observation) -> list[dict[str, t.Any]]:
+    """The entries of ``columns`` that confirm what a sequence is supposed to feed; none where nothing is supposed."""
+    guess, seen = observation.suspicion or (None, None)
+    if guess is None or seen is None:
+        return []
+    sequence, entries = seen.sequence, []
+    for column in sequence.columns:
+        said = {name: value for name, value in column.mapping._asdict().items() if value not in (None, SINGLE)}
+        table = f"{column.schema}.{column.table}"
+        place = {"sequence": f"{sequence.schema}.{sequence.name}", "table": table, "column": column.name}
+        entries.append({**place, **said})
+    return entries
+
+
+def _confirm(observation: Observation) -> str:
+    """What settles a suspicion: the entries that confirm it, or the default that the column has lost."""
+    text = f"columns: {json.dumps(entries_of(observation), ensure_ascii=False)}"
+    seen = observation.suspicion[1] if observation.suspicion else None
+    columns = seen.sequence.columns if seen else ()
+    if seen is None or len(columns) != 1 or seen.sequence.name != serial_name(columns[0].table, columns[0].name):
+        return text
+    (column,) = columns
+    name = quote_literal(seen.sequence.sql_name)
+    return (
+        f"{text} or, where the column has lost its default: ALTER TABLE {column.sql_table} ALTER COLUMN"
+        f" {column.sql_name} SET DEFAULT nextval({name}::regclass);"
+    )
+
+
 def _settle(verdict: Verdict) -> str:
     """What settles why something could not be read: all GRANTs, each once, or the first that is none."""
     settleable = [x for x in verdict.troubles if x.reason not in STRUCTURAL] or verdict.troubles
@@ -72,6 +103,8 @@ def _settle(verdict: Verdict) -> str:
 
 def _for_warning(observation: Observation, verdict: Verdict) -> str | None:
     sequence = observation.sequence
+    if "suspected" in verdict.reasons:
+        return _confirm(observation)
     if "wrapped" in verdict.reasons or "near_limit" in verdict.reasons:
         return _widen(sequence)
     if "gap" in verdict.reasons:

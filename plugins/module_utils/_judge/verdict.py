@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.suspicion import is_certain
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import (
     beyond,
     covered,
@@ -35,6 +36,13 @@ from ansible_collections.pgops.sequences.plugins.module_utils._model import SING
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence, State, Trouble
+
+
+_FAR, _NEAR = 2**40, 2**31
+"""Rows beyond the one and a sequence before the other: times, snowflakes, numbers of 53 bits."""
+
+_HILO_SIZES, _FEWEST_DRAWS = (10, 20, 32, 50, 100, 500, 1000, 32767, 32768), 10
+"""How many ids hilo generators usually take for a number, and from how many draws on that can be told from chance."""
 
 
 class Thresholds(t.NamedTuple):
@@ -101,11 +109,48 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
     )
 
     skipped = not_judged(sequence)
+    if skipped == "no_column" and is_suspected(observation, thresholds):
+        guess = observation.suspicion[0] if observation.suspicion else None
+        if guess and is_certain(guess):
+            return verdict._replace(status=WARNING, reasons=("suspected",))
+        return verdict._replace(reasons=(skipped, "suspected"))
     if skipped:
         return verdict._replace(reasons=(skipped,))
     if state is None:
         return verdict._replace(status=UNKNOWN, reasons=_reasons_of(troubles))
     return _judged(verdict, observation, state, thresholds)
+
+
+def is_suspected(observation: Observation, thresholds: Thresholds) -> bool:
+    """Whether a sequence that no column is known to draw from would be behind the one it is supposed to feed.
+
+    Not where rows lie outside of what it could hand out, or so far ahead that they are times or snowflakes; nor where
+    each number stands for as many ids again and again. Of two that claim one column it is the one close to its rows.
+    """
+    if observation.suspicion is None or observation.suspicion[1] is None:
+        return False
+    guess, seen = observation.suspicion
+    found, state = furthest(seen), seen.state
+    inner = judge(seen, thresholds)
+    if "behind" not in inner.reasons or found is None or state is None or "out_of_bounds" in inner.reasons:
+        return False
+    next_value = state.next_value(seen.sequence.increment)
+    if abs(found) > _FAR and abs(next_value) < _NEAR:
+        return False
+    if guess.rivals and steps_between(seen.sequence, next_value, found) > thresholds.gap:
+        return False
+    return hilo_factor(observation) is None
+
+
+def hilo_factor(observation: Observation) -> int | None:
+    """How many ids each number seems to stand for, where an application multiplies what it draws (hilo); or None."""
+    seen = observation.suspicion[1] if observation.suspicion else None
+    if seen is None or seen.state is None or not seen.state.is_called or seen.sequence.increment != 1:
+        return None
+    found, last = furthest(seen), seen.state.last_value
+    if found is None or last < _FEWEST_DRAWS:
+        return None
+    return next((size for size in _HILO_SIZES if (last - 1) * size <= found <= (last + 1) * size), None)
 
 
 def _judged(verdict: Verdict, observation: Observation, state: State, thresholds: Thresholds) -> Verdict:

@@ -13,8 +13,8 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._model import LONG_SCAN_ROWS, Reading
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.obstacles import Limits, too_large
-from ansible_collections.pgops.sequences.plugins.module_utils._observe.probes import Ends, Probe, batches, run_probes
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.own import own_rows, own_trouble
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.probes import Ends, Probe, batches, run_probes
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.troubles import column_trouble, own_sql_trouble
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.settings import MOST_RELATIONS

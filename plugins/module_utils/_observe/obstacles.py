@@ -31,7 +31,7 @@ class Limits(t.NamedTuple):
 
 def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble | None:
     """Why a column is not to be read at all (contract, section 2, *unknown*)."""
-    place, table = f"{column.schema}.{column.table}.{column.name}", column.sql_table
+    place = f"{column.schema}.{column.table}.{column.name}"
     role = quote_identifier(session.role)
     if column.kind in "vm":
         return Trouble(
