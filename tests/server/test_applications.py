@@ -340,3 +340,32 @@ def test_a_task_opens_no_more_connections_than_jobs(server: Any) -> None:
         for name in names:
             sql(server.dsn(), f"DROP DATABASE {name}")
         sql(server.dsn(), f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+_NO_DDL = """
+CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE 'no DDL here'; END $f$;
+CREATE EVENT TRIGGER "no DDL" ON ddl_command_start EXECUTE PROCEDURE refuse()
+"""
+
+
+def test_where_ddl_is_forbidden_it_goes_by_steps(database: Dsn) -> None:
+    sql(
+        database,
+        "CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t VALUES (4711); CREATE TABLE u (id bigserial PRIMARY KEY);"
+        "CREATE TABLE v (id bigserial PRIMARY KEY); INSERT INTO v VALUES (7);"
+        "INSERT INTO u VALUES (5000000000)" + ";" + _NO_DDL,
+    )
+    result = fix(database)
+    assert {change["name"]: change["method"] for change in result["changes"]} == {
+        "t_id_seq": "stepped",
+        "v_id_seq": "stepped",
+    }
+    (left,) = result["not_fixed"]
+    assert left["name"] == "u_id_seq" and "no DDL here" in left["message"]
+    assert left["remedy"].startswith('ALTER EVENT TRIGGER "no DDL" DISABLE;')
+    assert drawn(database, "t_id_seq", 1) == [4712]
+    assert not any("run again once" in left["remedy"] for left in result["not_fixed"])
+    sql(database, left["remedy"].split(" then")[0])
+    assert [change["name"] for change in fix(database)["changes"]] == ["u_id_seq"]
+    sql(database, left["remedy"].split("afterwards ")[1])
+    assert not fix(database)["changed"]

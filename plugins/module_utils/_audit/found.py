@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
 
 
-Quiet = t.Tuple[str, t.Tuple[str, ...]]
+Quiet = tuple[str, tuple[str, ...]]
 
 
 class Found(t.NamedTuple):

@@ -112,7 +112,7 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
     if skipped == "no_column" and is_suspected(observation, thresholds):
         guess = observation.suspicion[0] if observation.suspicion else None
         if guess and is_certain(guess):
-            return verdict._replace(status=WARNING, reasons=("suspected",))
+            return verdict._replace(status=WARNING, reasons=(*verdict.reasons, "suspected"))
         return verdict._replace(reasons=(skipped, "suspected"))
     if skipped:
         return verdict._replace(reasons=(skipped,))

@@ -61,6 +61,23 @@ def sequence_trouble(error: DatabaseError, sequence: Sequence, session: Session)
     return _trouble(error, f"{sequence.schema}.{sequence.name}", grant)
 
 
+def forbidden_trouble(cause: str, sequence: Sequence, event_triggers: list[str]) -> Trouble:
+    """Why a sequence cannot be moved where DDL is refused, and it is too far to go step by step."""
+    name = f"{sequence.schema}.{sequence.name}"
+    if event_triggers:
+        names = [quote_identifier(trigger) for trigger in event_triggers]
+        off = " ".join(f"ALTER EVENT TRIGGER {trigger} DISABLE;" for trigger in names)
+        on = " ".join(f"ALTER EVENT TRIGGER {trigger} ENABLE;" for trigger in names)
+        remedy = f"{off} then run again, and afterwards {on}"
+    else:
+        remedy = f"run as a role that may ALTER SEQUENCE {sequence.sql_name}"
+    cause = (
+        f"{name}: its lock needs ALTER SEQUENCE, which is refused here ({cause}); it is too far to go there by nextval(),"
+        " and without the lock a sequence in use might go backward"
+    )
+    return Trouble("error", cause, remedy)
+
+
 def _trouble(error: DatabaseError, place: str, grant: str) -> Trouble:
     cause = f"{place}: {error}"
     if error.sqlstate == "42501":
