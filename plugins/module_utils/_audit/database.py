@@ -144,9 +144,9 @@ def enter_all(target: Target, login_database: str, patterns: list[str] | None, o
     if login_database in names:
         place = names.index(login_database)
         found[place] = enter(found[place], session)
-        error = found[place].error
-        if error:
-            raise ConnectError(error)
+        refused = found[place].error
+        if refused:
+            raise ConnectError(refused)
         if several:
             leave(found[place])
     if named and several:

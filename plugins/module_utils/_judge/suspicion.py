@@ -119,7 +119,7 @@ def _through_levels(orphan: Orphan, keys: List[Key]) -> Guess | None:
     for certainty, fits in _levels(orphan.name, base):
         found = list(dict.fromkeys(key for key in keys if fits(key)))
         if found:
-            guess = _one(certainty, found)
+            guess = _of(certainty, found)
             folded = not exact and guess.keys and not any(orphan.name in made_names(key) for key in guess.keys)
             return guess._replace(certainty=f"{certainty}, but for upper and lower case") if folded else guess
     return None
@@ -161,10 +161,13 @@ def _ends(key: Key) -> tuple[str, ...]:
     return ("", "_id", "_pk", f"_{key.column.lower()}") if key.main else (f"_{key.column.lower()}",)
 
 
-def _one(certainty: str, keys: List[Key]) -> Guess | None:
-    keys = list(dict.fromkeys(keys))
-    if not keys:
-        return None
+def _one(certainty: str, keys: Iterable[Key]) -> Guess | None:
+    found = list(dict.fromkeys(keys))
+    return _of(certainty, found) if found else None
+
+
+def _of(certainty: str, keys: List[Key]) -> Guess:
+    """One key that fits, or several that do so equally."""
     return Guess(certainty, tuple(keys), ()) if len(keys) == 1 else Guess(certainty, (), tuple(keys))
 
 

@@ -127,9 +127,9 @@ def is_suspected(observation: Observation, thresholds: Thresholds) -> bool:
     Not where rows lie outside of what it could hand out, or so far ahead that they are times or snowflakes; nor where
     each number stands for as many ids again and again. Of two that claim one column it is the one close to its rows.
     """
-    if observation.suspicion is None or observation.suspicion[1] is None:
+    guess, seen = observation.suspicion or (None, None)
+    if guess is None or seen is None:
         return False
-    guess, seen = observation.suspicion
     found, state = furthest(seen), seen.state
     inner = judge(seen, thresholds)
     if "behind" not in inner.reasons or found is None or state is None or "out_of_bounds" in inner.reasons:

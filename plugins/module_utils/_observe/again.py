@@ -90,9 +90,9 @@ def _ends(reader: Reader, aside: Sessions, probes: List[Probe], own: bool) -> En
     """
     if own:
         reader.query("SAVEPOINT own; SET LOCAL transaction_read_only = on")
-        ends = merged([read_batch(reader.query, [(0, probe)])[0] for probe in probes])
+        found = merged([read_batch(reader.query, [(0, probe)])[0] for probe in probes])
         reader.query("ROLLBACK TO SAVEPOINT own; RELEASE SAVEPOINT own")
-        return ends
+        return found
     if len(probes) > 1 and len(aside.all) > 1:
         ends = run_probes(aside, {0: probes})[0]
         if isinstance(ends, DatabaseError):

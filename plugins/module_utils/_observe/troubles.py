@@ -14,6 +14,8 @@ from ansible_collections.pgops.sequences.plugins.module_utils._model import Trou
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 
 if t.TYPE_CHECKING:
+    from collections.abc import Sequence as List
+
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
@@ -61,7 +63,7 @@ def sequence_trouble(error: DatabaseError, sequence: Sequence, session: Session)
     return _trouble(error, f"{sequence.schema}.{sequence.name}", grant)
 
 
-def forbidden_trouble(cause: str, sequence: Sequence, event_triggers: list[str]) -> Trouble:
+def forbidden_trouble(cause: str, sequence: Sequence, event_triggers: List[str]) -> Trouble:
     """Why a sequence cannot be moved where DDL is refused, and it is too far to go step by step."""
     name = f"{sequence.schema}.{sequence.name}"
     if event_triggers:
