@@ -211,6 +211,66 @@ MUTATIONS = [
         "if sequence.owned and sequence.can_update:",
         "if sequence.owned:",
     ),
+    Mutation("pooled: as single", "_judge/targets.py", "== POOLED else 0", "== 'no such' else 0"),
+    Mutation(
+        "pooled: one too few",
+        "_judge/targets.py",
+        "    block = abs(sequence.increment) - 1\n",
+        "    block = abs(sequence.increment) - 2\n",
+    ),
+    Mutation(
+        "pooled: every draw alone",
+        "_judge/targets.py",
+        "return next_value == sequence.start_value and not",
+        "return not",
+    ),
+    Mutation(
+        "pooled: the first draw never alone",
+        "_judge/verdict.py",
+        "return not (stands_alone(sequence, next_value) and",
+        "return not (False and",
+    ),
+    Mutation("pooled_lo: need not fit", "_model.py", "block = abs(self.increment) - 1 if", "block = 0 if"),
+    Mutation("range: minimum ignored", "_model.py", "max(lowest, minimum)", "lowest"),
+    Mutation("range: maximum ignored", "_model.py", "min(highest, maximum)", "highest"),
+    Mutation(
+        "range: before it is exhausted",
+        "_judge/verdict.py",
+        "short = _is_before_its_range(sequence, next_value)",
+        "short = False",
+    ),
+    Mutation(
+        "wrapped: threshold included",
+        "_judge/verdict.py",
+        "wrapped = left > thresholds.gap",
+        "wrapped = left >= thresholds.gap",
+    ),
+    Mutation(
+        "wrapped: over rows not looked at", "_judge/verdict.py", "if ahead is None or unasked or", "if ahead is None or"
+    ),
+    Mutation("suspected: always a warning", "_judge/verdict.py", "if guess and is_certain(guess):", "if guess:"),
+    Mutation("suspected: also where it is ahead", "_judge/verdict.py", 'if "behind" not in inner.reasons or', "if"),
+    Mutation("suspected: times and snowflakes", "_judge/verdict.py", "if abs(found) > _FAR and", "if False and"),
+    Mutation("suspected: a left-over too", "_judge/verdict.py", "if guess.rivals and", "if False and"),
+    Mutation("suspected: hilo too", "_judge/verdict.py", "return hilo_factor(observation) is None", "return True"),
+    Mutation(
+        "suspected: another schema as certain",
+        "_judge/suspicion.py",
+        'f"{guess.certainty}, of another schema"',
+        "guess.certainty",
+    ),
+    Mutation(
+        "suspected: the first of two",
+        "_judge/suspicion.py",
+        "if len(keys) == 1 else Guess(certainty, (), tuple(keys))",
+        "if keys else Guess(certainty, (), ())",
+    ),
+    Mutation(
+        "suspected: signals",
+        "_judge/suspicion.py",
+        "if not (one.cycle or _SIGNALS.search(one.name.lower()))",
+        "if not one.cycle",
+    ),
 ]
 
 
