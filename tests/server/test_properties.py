@@ -348,3 +348,110 @@ def test_sequences_of_all_kinds(database: dict[str, str], capsys: pytest.Capture
     assert not failures, f"{len(failures)} of {len(outcomes)} sequences\n\n" + "\n\n".join(failures[:5])
     counts = [sum(outcome.change is not None for outcome in outcomes), sum(o.not_fixed is not None for o in outcomes)]
     assert min(counts) * 20 > len(outcomes), f"too few are worth the test: {counts}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """A sequence that only an application draws, and how: in blocks, within a range of its own, by the sign of a number."""
+
+    increment: int
+    start: int
+    calls: int
+    allocation: str
+    negative: bool
+    minimum: int | None
+    values: tuple[int, ...]
+
+    @property
+    def maximum(self) -> int | None:
+        return None if self.minimum is None else self.minimum + 9999
+
+    def entry(self, name: str) -> dict[str, Any]:
+        said: dict[str, Any] = {"sequence": name, "table": f"{name}_t", "column": "id"}
+        if self.increment > 1:
+            said["allocation"] = self.allocation
+        if self.minimum is not None:
+            said.update(minimum=self.minimum, maximum=self.maximum)
+        sign = {"where": "id < 0", "expression": "-id"} if self.negative else {}
+        return {**said, **sign}
+
+    def statements(self, name: str) -> str:
+        rows = ", ".join(f"({-value if self.negative else value})" for value in self.values)
+        call = f"SELECT nextval('{name}') FROM generate_series(1, {self.calls});" if self.calls else ""
+        return (
+            f"CREATE SEQUENCE {name} INCREMENT {self.increment} START {self.start};"
+            f"CREATE TABLE {name}_t (id bigint); INSERT INTO {name}_t VALUES {rows};{call}"
+        )
+
+    def block(self, value: int) -> range:
+        """The ids that a draw stands for, as the optimizers take them."""
+        size = self.increment
+        if self.allocation == "pooled_lo":
+            return range(value, value + size)
+        alone = value == self.start and value - size + 1 < 1
+        return range(value if alone or self.allocation == "single" else value - size + 1, value + 1)
+
+    @property
+    def inside(self) -> set[int]:
+        low, high = (self.minimum, self.maximum) if self.minimum is not None else (1, 2**63 - 1)
+        return {value for value in self.values if low <= value <= (high or 0)}
+
+
+@st.composite
+def draws(draw: st.DrawFn) -> Drawn:
+    minimum = draw(st.sampled_from([None, None, 100_000]))
+    base = minimum or 0
+    near = st.integers(base + 1, base + 400)
+    values = draw(st.lists(st.one_of(near, near, st.integers(1, 900_000)), min_size=1, max_size=6))
+    increment = draw(st.sampled_from([1, 2, 10, 50]))
+    start = draw(st.one_of(st.just(base + 1), st.just(base + increment), near, st.integers(1, 60)))
+    allocation = draw(st.sampled_from(["single", "pooled", "pooled_lo"])) if increment > 1 else "single"
+    return Drawn(increment, start, draw(st.integers(0, 4)), allocation, draw(st.booleans()), minimum, tuple(values))
+
+
+def test_sequences_as_applications_draw_them(database: dict[str, str]) -> None:
+    found: list[Drawn] = []
+
+    @hypothesis.seed(SEED)
+    @hypothesis.settings(
+        max_examples=max(100, CASES // 2),
+        database=None,
+        deadline=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(draws())
+    def collect(case: Drawn) -> None:
+        found.append(case)
+
+    collect()
+    place = Database(database)
+    named = {f"a{number}": case for number, case in enumerate(found)}
+    for name, case in named.items():
+        place.cursor.execute(case.statements(name))
+    login = {"login_unix_socket": database["host"], "login_port": database["port"], "login_db": database["dbname"]}
+    args = {**login, "show_all": True, "fail_on_unfixed": False}
+    before = place.states(list(named))
+    # What nobody confirmed moves nothing.
+    assert not run_module("pg_sequence_fix", args)["changed"] and place.states(list(named)) == before
+    args["columns"] = [case.entry(name) for name, case in named.items()]
+    predicted = run_module("pg_sequence_fix", args, check=True)
+    assert not predicted["failed"] and place.states(list(named)) == before
+    fixed = run_module("pg_sequence_fix", args)
+    assert fixed["changes"] == predicted["changes"] and fixed["not_fixed"] == []
+    moved = {change["name"] for change in fixed["changes"]}
+    failures = []
+    for name, case in named.items():
+        state, increment = before[name], case.increment
+        following = state.last_value + increment if state.is_called else state.last_value
+        low = case.minimum or 1
+        collides = bool(case.inside) and case.block(following)[0] <= max(case.inside)
+        if (name in moved) != (collides or following < low):
+            failures.append(f"{name} moved: {name in moved}; {case}")
+        calls = place.calls(name)[:4]
+        ids = [number for value in calls for number in case.block(value)]
+        if set(ids) & case.inside or len(ids) != len(set(ids)) or (case.minimum and calls[0] < case.minimum):
+            failures.append(f"{name} hands out {ids[:3]}...; {case}")
+    place.connection.close()
+    assert not failures, f"{len(failures)} of {len(named)}\n" + "\n".join(failures[:5])
+    assert len(moved) * 5 > len(named)

@@ -748,6 +748,7 @@ POOLED = sequence(50, columns=[mapped(allocation="pooled")])
         (seen(POOLED._replace(min_value=-100), 1, 0, called=False), "critical behind", 51),
         (seen(POOLED._replace(start_value=50), 50, 7, called=False), "critical behind", 100),
         (seen(POOLED._replace(start_value=20), 20, 7, called=False), "healthy", None),
+        (seen(POOLED._replace(start_value=20), 40, 25), "critical behind", 90),
         (seen(sequence(-50, columns=[mapped(allocation="pooled")]), -151, -140), "critical behind", -201),
         (seen(sequence(-50, columns=[mapped(allocation="pooled")]), -201, -140), "healthy", None),
         (seen(sequence(50, columns=[mapped(allocation="pooled_lo")]), 151, 140), "healthy", None),
