@@ -58,8 +58,8 @@ MUTATIONS = [
     Mutation(
         "reference: bound dropped",
         "_judge/moves.py",
-        "verdict.furthest if verdict.bound is None else verdict.bound",
-        "verdict.furthest",
+        "covered(observation) if verdict.bound is None else verdict.bound",
+        "covered(observation)",
     ),
     Mutation(
         "reference: unread passes for equal",
@@ -81,10 +81,15 @@ MUTATIONS = [
     Mutation(
         "next value: is_called ignored", "_model.py", "+ increment if self.is_called else", "+ increment if True else"
     ),
-    Mutation("reach: column type ignored", "_model.py", "for column in self.columns:", "for column in ():"),
-    Mutation("reach: first column only", "_model.py", "for column in self.columns:", "for column in self.columns[:1]:"),
-    Mutation("reach: lower end not cut", "_model.py", "max(lowest, limits.lowest), min", "lowest, min"),
-    Mutation("reach: upper end not cut", "_model.py", "min(highest, limits.highest)", "highest"),
+    Mutation("reach: column type ignored", "_model.py", "for limits in column_limits(column):", "for limits in ():"),
+    Mutation(
+        "reach: first column only",
+        "_model.py",
+        "for limits in column_limits(column):",
+        "for limits in column_limits(self.columns[0]):",
+    ),
+    Mutation("reach: lower end not cut", "_model.py", "max(lowest, limits.lowest + down), min", "lowest, min"),
+    Mutation("reach: upper end not cut", "_model.py", "min(highest, limits.highest - up)", "highest"),
     Mutation(
         "reach: end excluded",
         "_model.py",
@@ -97,7 +102,12 @@ MUTATIONS = [
     Mutation("reach: scale ignored", "_model.py", "precision - scale)", "precision)"),
     Mutation("reach: negative scale taken", "_model.py", "if scale < 0:", "if scale < -2000:"),
     Mutation("reach: casts ignored", "_model.py", "*map(_cast_limits, casts)]", "]"),
-    Mutation("reach: cut by transformed columns", "_model.py", "    if column.transformed:\n", "    if False:\n"),
+    Mutation(
+        "reach: cut by transformed columns",
+        "_model.py",
+        "    if column.transformed or column.mapping",
+        "    if column.mapping",
+    ),
     Mutation("column: transformed default compared", "_model.py", "return not column.transformed and", "return"),
     Mutation("behind: equal is not behind", "_judge/targets.py", "return value > found if", "return value >= found if"),
     Mutation(
@@ -115,7 +125,12 @@ MUTATIONS = [
         "max(values) if observation.sequence.ascending else min(values)",
         "max(values)",
     ),
-    Mutation("furthest: first column only", "_judge/targets.py", "return max(values) if", "return values[0] if"),
+    Mutation(
+        "furthest: first column only",
+        "_judge/targets.py",
+        "    return max(values) if observation.sequence.ascending",
+        "    return values[0] if observation.sequence.ascending",
+    ),
     Mutation("exhausted: never", "_judge/verdict.py", "exhausted = next_value not in reach", "exhausted = False"),
     Mutation(
         "exhausted: only by MAXVALUE",
@@ -183,7 +198,7 @@ MUTATIONS = [
     Mutation(
         "percent_used: uncalled counts",
         "_judge/targets.py",
-        "if not state.is_called and state.last_value == sequence.start_value:",
+        "if not behind and not state.is_called and state.last_value == sequence.start_value:",
         "if False:",
     ),
     Mutation(
@@ -201,8 +216,8 @@ MUTATIONS = [
     ),
     Mutation("unknown: called healthy", "_judge/verdict.py", "    elif unread:\n", "    elif False:\n"),
     Mutation("skipped: cycle judged", "_judge/verdict.py", 'return "cycle" if sequence.cycle else None', "return None"),
-    Mutation("skipped: extension judged", "_judge/verdict.py", "if sequence.of_extension:", "if False:"),
-    Mutation("skipped: system judged", "_judge/verdict.py", "if sequence.system:", "if False:"),
+    Mutation("skipped: extension judged", "_judge/verdict.py", "    if sequence.left_out:\n", "    if False:\n"),
+    Mutation("skipped: system judged", "_judge/verdict.py", "if sequence.left_out and sequence.system:", "if False:"),
     Mutation("realign: over unread columns", "_judge/moves.py", "if state is None or unread or", "if state is None or"),
     Mutation(
         "realign: empty stays",
@@ -242,6 +257,66 @@ MUTATIONS = [
         "_judge/moves.py",
         "if sequence.owned and sequence.can_update:",
         "if sequence.owned:",
+    ),
+    Mutation("pooled: as single", "_judge/targets.py", "== POOLED else 0", "== 'no such' else 0"),
+    Mutation(
+        "pooled: one too few",
+        "_judge/targets.py",
+        "    block = abs(sequence.increment) - 1\n",
+        "    block = abs(sequence.increment) - 2\n",
+    ),
+    Mutation(
+        "pooled: every draw alone",
+        "_judge/targets.py",
+        "return next_value == sequence.start_value and not",
+        "return not",
+    ),
+    Mutation(
+        "pooled: the first draw never alone",
+        "_judge/verdict.py",
+        "return not (stands_alone(sequence, next_value) and",
+        "return not (False and",
+    ),
+    Mutation("pooled_lo: need not fit", "_model.py", "block = abs(self.increment) - 1 if", "block = 0 if"),
+    Mutation("range: minimum ignored", "_model.py", "max(lowest, minimum)", "lowest"),
+    Mutation("range: maximum ignored", "_model.py", "min(highest, maximum)", "highest"),
+    Mutation(
+        "range: before it is exhausted",
+        "_judge/verdict.py",
+        "short = _is_before_its_range(sequence, next_value)",
+        "short = False",
+    ),
+    Mutation(
+        "wrapped: threshold included",
+        "_judge/verdict.py",
+        "wrapped = left > thresholds.gap",
+        "wrapped = left >= thresholds.gap",
+    ),
+    Mutation(
+        "wrapped: over rows not looked at", "_judge/verdict.py", "if ahead is None or unasked or", "if ahead is None or"
+    ),
+    Mutation("suspected: always a warning", "_judge/verdict.py", "if guess and is_certain(guess):", "if guess:"),
+    Mutation("suspected: also where it is ahead", "_judge/verdict.py", 'if "behind" not in inner.reasons or', "if"),
+    Mutation("suspected: times and snowflakes", "_judge/verdict.py", "if abs(found) > _FAR and", "if False and"),
+    Mutation("suspected: a left-over too", "_judge/verdict.py", "if guess.rivals and", "if False and"),
+    Mutation("suspected: hilo too", "_judge/verdict.py", "return hilo_factor(observation) is None", "return True"),
+    Mutation(
+        "suspected: another schema as certain",
+        "_judge/suspicion.py",
+        'f"{guess.certainty}, of another schema"',
+        "guess.certainty",
+    ),
+    Mutation(
+        "suspected: the first of two",
+        "_judge/suspicion.py",
+        "if len(keys) == 1 else Guess(certainty, (), tuple(keys))",
+        "if keys else Guess(certainty, (), ())",
+    ),
+    Mutation(
+        "suspected: signals",
+        "_judge/suspicion.py",
+        "if not (one.cycle or _SIGNALS.search(one.name.lower()))",
+        "if not one.cycle",
     ),
 ]
 

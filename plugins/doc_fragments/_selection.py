@@ -10,6 +10,12 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
+  login_db:
+    description:
+      - Database to connect to first.
+    type: str
+    default: postgres
+    aliases: [database]
   databases:
     description:
       - Databases to work on, as names or shell globs; a leading V(!) takes away.
@@ -54,6 +60,32 @@ options:
         description: The column.
         type: str
         required: true
+      allocation:
+        description:
+          - Which ids a value of the sequence stands for in the application: V(single), for itself, unless
+            given; V(pooled), for value - increment + 1 to value, as optimizers of Hibernate and EclipseLink
+            take them; V(pooled_lo), for value to value + increment - 1.
+        type: str
+        choices: [single, pooled, pooled_lo]
+      minimum:
+        description:
+          - The first value of the range that is this sequence's, on machines that share ids by ranges.
+        type: int
+      maximum:
+        description:
+          - The last value of that range.
+        type: int
+      where:
+        description:
+          - Which rows count, a condition in SQL of your own.
+          - It only reads, within the timeouts.
+        type: str
+      expression:
+        description:
+          - What stands for the column's value, an expression in SQL of your own that gives a whole number, for
+            numbers behind a prefix or a sign.
+          - It only reads, within the timeouts.
+        type: str
   reference:
     description:
       - How the sequences stood elsewhere - on the server that this one takes over from, or at an earlier time. The C(sequences) of a

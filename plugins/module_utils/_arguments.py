@@ -9,12 +9,13 @@
 from __future__ import annotations
 
 import math
+import re
 import typing as t
 
 from ansible.module_utils.basic import env_fallback
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     Spec = dict[str, dict[str, t.Any]]
 
@@ -51,6 +52,8 @@ def connection_arguments() -> Spec:
 def audit_arguments() -> Spec:
     """Options of the audit: what is looked at, and how it is judged (contract, section 3)."""
     return {
+        # A restore has an option of its own by the name of the alias.
+        "login_db": {"type": "str", "default": "postgres", "aliases": ["database"]},
         "databases": {"type": "list", "elements": "str"},
         "schemas": {"type": "list", "elements": "str"},
         "tables": {"type": "list", "elements": "str"},
@@ -62,6 +65,11 @@ def audit_arguments() -> Spec:
                 "sequence": {"type": "str", "required": True},
                 "table": {"type": "str", "required": True},
                 "column": {"type": "str", "required": True},
+                "allocation": {"type": "str", "choices": ["single", "pooled", "pooled_lo"]},
+                "minimum": {"type": "int"},
+                "maximum": {"type": "int"},
+                "where": {"type": "str"},
+                "expression": {"type": "str"},
             },
         },
         "reference": {"type": "list", "elements": "dict"},
@@ -143,6 +151,7 @@ def check_values(params: Mapping[str, t.Any], check_mode: bool = False) -> None:
         for pattern in params.get(name) or []:
             if not pattern.lstrip("!"):
                 raise OptionError(f"{name} has an empty pattern; give a name or a shell glob such as 'orders*'")
+    _check_columns(params.get("columns") or [])
     if params.get("mode") == "realign" and params.get("reference") is not None:
         raise OptionError(
             "mode: realign goes back to what rows show, and a reference says what they do not show: use one or the other."
@@ -153,3 +162,59 @@ def check_values(params: Mapping[str, t.Any], check_mode: bool = False) -> None:
             "mode: realign may move sequences backward; nothing was connected to or changed. "
             "Look at it with --check first, then run it with confirm: true"
         )
+
+
+def _check_columns(entries: Iterable[Mapping[str, t.Any]]) -> None:
+    """Refuse entries of ``columns`` that no database could bear out.
+
+    :raises OptionError: the first one
+    """
+    known: dict[tuple[str, ...], dict[str, t.Any]] = {}
+    for entry in entries:
+        place = f"columns: {entry['sequence']} -> {entry['table']}.{entry['column']}"
+        minimum, maximum = entry.get("minimum"), entry.get("maximum")
+        if minimum is not None and maximum is not None and minimum > maximum:
+            raise OptionError(f"{place}: minimum {minimum} is above maximum {maximum}")
+        for name in ("where", "expression"):
+            if entry.get(name) is not None:
+                _check_sql(place, name, entry[name])
+        said = {name: value for name, value in entry.items() if value is not None}
+        if known.setdefault((entry["sequence"], entry["table"], entry["column"]), said) != said:
+            raise OptionError(f"{place}: two entries contradict each other; keep one of them")
+
+
+_QUOTED = re.compile(
+    r"""(?P<escaped>(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*') | (?P<plain>'(?:[^']|'')*') | (?P<name>"(?:[^"]|"")*")""",
+    re.S | re.X,
+)
+
+
+def _check_sql(place: str, name: str, text: str) -> None:
+    """Refuse SQL of the operator's own that would not stay in its place: between parentheses, in one statement.
+
+    Texts and names in quotes may hold anything; outside of them there are no comments, no semicolons, no dollar quotes,
+    and every parenthesis is closed that was opened here (manual, 4.1).
+
+    :raises OptionError: it does
+    """
+    outside = _QUOTED.sub("''", text)
+    wrong = ""
+    if not text.strip():
+        wrong = "it is empty"
+    elif re.search(r"""['"]""", outside.replace("''", "")):
+        wrong = "a quote in it is not closed"
+    elif ";" in outside:
+        wrong = "it has a semicolon; it is one expression, not a statement"
+    elif "--" in outside or "/*" in outside:
+        wrong = "it has a comment"
+    elif "$" in outside:
+        wrong = "it has a dollar sign; write texts in single quotes"
+    else:
+        depth = 0
+        for letter in outside:
+            depth += (letter in "([") - (letter in ")]")
+            if depth < 0:
+                break
+        wrong = "its parentheses do not match" if depth else ""
+    if wrong:
+        raise OptionError(f"{place}: {name} cannot be used: {wrong}. It is: {text}")

@@ -4,10 +4,7 @@
 
 # This module util is PRIVATE to the collection: it can change at any time.
 
-"""The words of the contract (section 1) as values: sequence, column, reach, next value.
-
-Pure: no SQL, no Ansible. Every room passes these on to the next.
-"""
+"""The words of the contract (section 1) as values, passed on from room to room. Pure: no SQL, no Ansible."""
 
 from __future__ import annotations
 
@@ -16,6 +13,9 @@ import re
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+
+SINGLE, POOLED, POOLED_LO = "single", "pooled", "pooled_lo"
+"""How applications allocate ids: a drawn value stands for itself, for those up to it, for those from it on."""
 
 
 class Reach(t.NamedTuple):
@@ -26,6 +26,28 @@ class Reach(t.NamedTuple):
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int) and self.lowest <= value <= self.highest
+
+
+class Mapping(t.NamedTuple):
+    """What the user says of a column that he maps by hand (contract, section 3, ``columns``).
+
+    :ivar allocation: which ids a drawn value stands for: ``single``, ``pooled``, ``pooled_lo``
+    :ivar minimum: the first value of the range that is this sequence's, or None
+    :ivar maximum: its last, or None
+    :ivar where: which rows count: SQL of the operator's own, checked to stay in its place, or None
+    :ivar expression: what stands for the column's value: as ``where``
+    """
+
+    allocation: str = SINGLE
+    minimum: int | None = None
+    maximum: int | None = None
+    where: str | None = None
+    expression: str | None = None
+
+    @property
+    def is_sql(self) -> bool:
+        """Whether it has SQL of the operator's own."""
+        return self.where is not None or self.expression is not None
 
 
 class Column(t.NamedTuple):
@@ -45,6 +67,9 @@ class Column(t.NamedTuple):
     :ivar indexed: an index serves ``max()`` and ``min()``, in every partition and child
     :ivar untrusted: its indexes, statistics or partition key call functions of a role that is neither a superuser nor the session's
     :ivar relations: how many relations a reading locks: the table, everything below it, and all their indexes
+    :ivar custom_default: a function of the users' own, not ``nextval()``, makes the values of the column that owns the sequence
+    :ivar lost_default: it owns the sequence, and has neither a default nor is it an identity column
+    :ivar mapping: what the user says of it in the option ``columns``, where he maps it
     :ivar parts: quoted names of the table and everything below it, where those are too many for one transaction
         and each can be read by itself
     :ivar owner: the table's owner
@@ -77,6 +102,9 @@ class Column(t.NamedTuple):
     can_lock: bool
     row_security: bool
     parts: tuple[str, ...] = ()
+    custom_default: bool = False
+    lost_default: bool = False
+    mapping: Mapping = Mapping()
 
     @property
     def sql_table(self) -> str:
@@ -90,7 +118,7 @@ class Column(t.NamedTuple):
 
 
 class Subscription(t.NamedTuple):
-    """The subscription that a sequence is under: it fills a table whose column the sequence feeds, or keeps the sequence.
+    """The subscription that a sequence is under: it fills a table that the sequence feeds, or keeps the sequence.
 
     :ivar name: its name
     :ivar enabled: whether it goes on
@@ -109,6 +137,7 @@ class Sequence(t.NamedTuple):
     :ivar sql_name: schema and name, quoted for SQL by the server
     :ivar owned: the session has the owner's rights
     :ivar subscription: what brings rows that lag it again, or None
+    :ivar named: it is named in the selection, or an entry of ``columns`` names it
     """
 
     oid: int
@@ -133,6 +162,7 @@ class Sequence(t.NamedTuple):
     system: bool
     columns: tuple[Column, ...] = ()
     subscription: Subscription | None = None
+    named: bool = False
 
     @property
     def ascending(self) -> bool:
@@ -140,13 +170,90 @@ class Sequence(t.NamedTuple):
         return self.increment > 0
 
     @property
-    def reach(self) -> Reach:
-        """Its MINVALUE..MAXVALUE, cut by what each numeric column can store (contract, section 1)."""
+    def left_out(self) -> bool:
+        """Whether it is an extension's or the system's, and nobody named it."""
+        return (self.system or self.of_extension) and not self.named
+
+    @property
+    def storable(self) -> Reach:
+        """Its MINVALUE..MAXVALUE, cut by what each numeric column can store."""
         lowest, highest = self.min_value, self.max_value
         for column in self.columns:
             for limits in column_limits(column):
-                lowest, highest = max(lowest, limits.lowest), min(highest, limits.highest)
+                # A block that is drawn from its low end has to fit with its high end.
+                block = abs(self.increment) - 1 if column.mapping.allocation == POOLED_LO else 0
+                up, down = (block, 0) if self.ascending else (0, block)
+                lowest, highest = max(lowest, limits.lowest + down), min(highest, limits.highest - up)
         return Reach(lowest, highest)
+
+    @property
+    def reach(self) -> Reach:
+        """What is storable, cut by the range that the user says is its own (contract, section 1)."""
+        lowest, highest = self.storable
+        for column in self.columns:
+            minimum, maximum = column.mapping.minimum, column.mapping.maximum
+            lowest = lowest if minimum is None else max(lowest, minimum)
+            highest = highest if maximum is None else min(highest, maximum)
+        return Reach(lowest, highest)
+
+
+class Key(t.NamedTuple):
+    """An integer column that values of a sequence may be in although no catalog says so.
+
+    :ivar main: it is its table's primary key, or the only column that could be
+    """
+
+    relation: int
+    number: int
+    schema: str
+    table: str
+    column: str
+    main: bool = True
+
+
+class Orphan(t.NamedTuple):
+    """A sequence that no column owns, and no default names."""
+
+    oid: int
+    schema: str
+    name: str
+    cycle: bool
+
+
+class Trigger(t.NamedTuple):
+    """A trigger that may give a row its number, by the text of its function, and its table's integer columns."""
+
+    source: str
+    keys: tuple[Key, ...]
+
+
+class Facts(t.NamedTuple):
+    """What a database shows of who may draw from sequences that no column is known to draw from.
+
+    :ivar keys: integer keys without a source of their own
+    :ivar columns: of tables that known applications have
+    """
+
+    orphans: tuple[Orphan, ...] = ()
+    keys: tuple[Key, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    columns: tuple[Key, ...] = ()
+
+
+class Guess(t.NamedTuple):
+    """What a sequence may feed, and how certain that is.
+
+    :ivar keys: the columns; none where several fit equally
+    :ivar tied: those that do
+    :ivar mappings: what is to be said of each of the keys, where that is known
+    :ivar rivals: other sequences that claim the same
+    """
+
+    certainty: str
+    keys: tuple[Key, ...]
+    tied: tuple[Key, ...] = ()
+    mappings: tuple[Mapping, ...] = ()
+    rivals: tuple[str, ...] = ()
 
 
 class State(t.NamedTuple):
@@ -180,7 +287,8 @@ class Reading(t.NamedTuple):
 
     :ivar furthest: the furthest value within the reach, as a whole number; None where there is none
     :ivar empty: the column holds no value at all
-    :ivar out_of_bounds: it holds values beyond the reach
+    :ivar out_of_bounds: it holds values beyond the reach's far end, in the direction of counting
+    :ivar ahead: the value nearest to the next value, at or after it; None where there is none, or nobody asked
     :ivar scan_rows: about how many rows had to be scanned to read it; None where an index served
     :ivar trouble: why it could not be read; then the rest says nothing
     """
@@ -188,6 +296,7 @@ class Reading(t.NamedTuple):
     furthest: int | None = None
     empty: bool = False
     out_of_bounds: bool = False
+    ahead: int | None = None
     scan_rows: int | None = None
     trouble: Trouble | None = None
 
@@ -199,12 +308,14 @@ class Observation(t.NamedTuple):
     :ivar state: its state, or None where it could not be read
     :ivar trouble: why the state could not be read
     :ivar readings: one for each column of the sequence, in the same order
+    :ivar suspicion: of one that no column is known to draw from: what it may feed, and what is seen if it does
     """
 
     sequence: Sequence
     state: State | None
     trouble: Trouble | None
     readings: tuple[Reading, ...]
+    suspicion: tuple[Guess, Observation | None] | None = None
 
     @property
     def was_quick(self) -> bool:
@@ -260,7 +371,8 @@ def column_limits(column: Column) -> tuple[Reach, ...]:
 
     :returns: the limits; none where the column does not take the sequence's numbers as they are
     """
-    if column.transformed:
+    # What an expression makes of the column has no limits of its own.
+    if column.transformed or column.mapping.expression is not None:
         return ()
     return _limits(column.base_type, column.modifier, column.casts)
 
@@ -281,4 +393,6 @@ def _cast_limits(name: str) -> Reach | None:
 
 def takes_numbers(column: Column) -> bool:
     """Whether the column stores the sequence's numbers as they are, so that they can be compared."""
+    if column.mapping.expression is not None:
+        return True
     return not column.transformed and type_limits(column.base_type, column.modifier) is not None

@@ -12,8 +12,9 @@ import collections
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._comparison import compared_result, comparison_of
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import entries_of
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import state_for
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import QUIET, STATUSES
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import QUIET, SKIPPED, STATUSES
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_literal
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.statements import setval
 from ansible_collections.pgops.sequences.plugins.module_utils._sentences import message_of, unfixed_message_of
@@ -34,9 +35,29 @@ def summary_of(several: Iterable[Audited]) -> Dict:
     """Count sequences by status; ``total`` is their sum."""
     counts: collections.Counter[str] = collections.Counter()
     for audited in several:
-        counts.update(audited.found.quiet.values())
+        counts.update(status for status, _reasons in audited.found.quiet.values())
         counts.update(finding.verdict.status for finding in audited.found.findings.values())
     return {"total": sum(counts.values()), **{status: counts[status] for status in STATUSES}}
+
+
+def skipped_of(audited: Audited) -> Dict:
+    """How many were not judged, by kind: ``suspected`` are those of no column that may feed one that is ahead."""
+    several = [*audited.found.quiet.values()]
+    several += [(finding.verdict.status, finding.verdict.reasons) for finding in audited.found.findings.values()]
+    kinds = [reasons[-1] for status, reasons in several if status == SKIPPED]
+    kinds += ["suspected" for status, reasons in several if status != SKIPPED and "suspected" in reasons]
+    return dict(sorted(collections.Counter(kinds).items()))
+
+
+def suspected_of(audited: Audited) -> list[Dict]:
+    """All suspicions of a database as entries of ``columns``, to be confirmed."""
+    findings = sorted(audited.found.findings.values(), key=lambda finding: finding.place)
+    return [
+        entry
+        for finding in findings
+        if "suspected" in finding.verdict.reasons
+        for entry in entries_of(finding.observation)
+    ]
 
 
 def audit_result(several: List[Audited], show_all: bool) -> Dict:
@@ -56,6 +77,9 @@ def audit_result(several: List[Audited], show_all: bool) -> Dict:
                 "error": audited.database.error,
                 "subscriptions": _subscriptions(audited),
                 "summary": summary_of([audited]),
+                "skipped": skipped_of(audited),
+                "suspected": suspected_of(audited),
+                "not_covered": list(audited.database.entered.suspects.counters) if audited.database.entered else [],
             }
             for audited in several
         ],
@@ -79,7 +103,10 @@ def selection_result(params: Mapping[str, t.Any]) -> Dict:
 
     :arg params: the module's options
     """
-    selection = {name: params[name] or [] for name in ("schemas", "tables", "sequences", "columns")}
+    selection: Dict = {name: params[name] or [] for name in ("schemas", "tables", "sequences")}
+    selection["columns"] = [
+        {name: value for name, value in entry.items() if value is not None} for entry in params["columns"] or []
+    ]
     return {"databases": params["databases"] or [params["login_db"]], **selection}
 
 
@@ -108,6 +135,7 @@ def sequence_result(finding: Finding) -> Dict:
         "status": verdict.status,
         "reasons": list(verdict.reasons),
         "message": message_of(finding),
+        "remedy": remedy_of(finding),
         "fix": fix_of(finding),
         "reference": compared_result(verdict.reference, finding),
         "subscription": sequence.subscription._asdict() if sequence.subscription else None,
@@ -128,6 +156,12 @@ def _columns_result(finding: Finding) -> list[Dict]:
         }
         for column, reading in zip(finding.sequence.columns, finding.observation.readings)
     ]
+
+
+def remedy_of(finding: Finding) -> str | None:
+    """What settles it, ready to be copied: as it was decided, or the statement that moves it."""
+    fix = fix_of(finding)
+    return finding.remedy or (fix["statement"] if fix else None)
 
 
 def fix_of(finding: Finding) -> Dict | None:
@@ -163,7 +197,7 @@ def unfixed_result(unfixed: Unfixed) -> Dict:
         "reasons": list(unfixed.reasons),
         "message": unfixed_message_of(unfixed),
         # What went wrong on the way has to be settled first.
-        "remedy": unfixed.trouble.remedy if unfixed.trouble else finding.remedy,
+        "remedy": unfixed.trouble.remedy if unfixed.trouble else remedy_of(finding) or "run again",
     }
 
 

@@ -103,8 +103,8 @@ def for_each(databases: list[Database], work: Callable[[Database], T], jobs: int
     # Most tasks have one database: they need not wait for this import.
     from concurrent.futures import ThreadPoolExecutor
 
-    # While one database answers, the next is connected to.
-    with ThreadPoolExecutor(jobs + 1) as pool:
+    # Each has a session of its own, and no more than its share of those that one task may have.
+    with ThreadPoolExecutor(min(jobs, len(databases))) as pool:
         return list(pool.map(run, databases))
 
 

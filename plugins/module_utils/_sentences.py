@@ -8,10 +8,18 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import furthest_place, place_of
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import (
+    entries_of,
+    furthest_place,
+    place_of,
+)
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import furthest, nearest_ahead
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import hilo_factor
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import CRITICAL, SKIPPED
+from ansible_collections.pgops.sequences.plugins.module_utils._model import POOLED
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
@@ -27,30 +35,91 @@ _SKIPPED = {
 
 
 def message_of(finding: Finding) -> str:
-    """What is to be said of a sequence, for people; unknown ones with what would settle it."""
+    """What is to be said of a sequence, for people: each reason, with what it means here."""
     verdict, sequence = finding.verdict, finding.sequence
+    if "suspected" in verdict.reasons:
+        return _suspected(finding)
     if verdict.status == SKIPPED:
-        return _SKIPPED[verdict.reasons[0]]
+        return f"{verdict.reasons[0]}: {_SKIPPED[verdict.reasons[0]]}{_supposed(finding)}"
     found = f"{verdict.furthest} ({furthest_place(finding.observation, verdict.furthest)})"
     sentences = {
-        "behind": f"next value {verdict.next_value} is not beyond {found}",
-        "exhausted": f"next value {verdict.next_value} is outside {_reach(sequence)},"
+        "behind": _behind(finding),
+        "exhausted": f"the next value {verdict.next_value} is outside {_reach(sequence)},"
         " what the sequence and its columns can hold",
         "no_room": f"no free value is left beyond {verdict.furthest} up to {verdict.limit}",
-        "gap": f"{verdict.gap} values are skipped between {found} and next value {verdict.next_value}",
-        "near_limit": f"{verdict.percent_used} % of the values up to {verdict.limit} are used",
-        "out_of_bounds": f"{_outside(finding)} holds values outside {_reach(sequence)}, which cannot collide",
+        "wrapped": f"rows stand at the end of what fits, and counting goes on before them, at {verdict.next_value}:"
+        f" {verdict.inserts_left} inserts are left up to the nearest row, {nearest_ahead(finding.observation)}",
+        "gap": f"{verdict.gap} values are skipped between {found} and the next value {verdict.next_value}",
+        "near_limit": f"{verdict.percent_used} % of the values up to {verdict.limit} are gone",
+        "out_of_bounds": f"{_outside(finding)} holds values beyond {verdict.limit}, which cannot collide",
     }
     sentences.update(_by_reference(finding))
-    parts = [sentences[reason] for reason in verdict.reasons if reason in sentences]
-    parts += [f"{trouble.cause}: {trouble.remedy}" for trouble in verdict.troubles]
-    if parts:
-        return "; ".join(parts) + _under_subscription(finding)
-    if verdict.reference and verdict.furthest is None:
-        return f"next value {verdict.next_value} is not behind the reference's {verdict.reference.entry.next_value}"
+    parts = [f"{reason}: {sentences[reason]}" for reason in verdict.reasons if reason in sentences]
+    parts += [f"{trouble.reason}: {trouble.cause}" for trouble in verdict.troubles]
+    if not parts:
+        parts = [f"the next value {verdict.next_value} is beyond {found}"]
+        if verdict.reference and verdict.furthest is None:
+            entry = verdict.reference.entry
+            return f"the next value {verdict.next_value} is not behind the reference's {entry.next_value}"
+    if verdict.furthest is None and parts[0].startswith("the next"):
+        empty = all(reading.empty for reading in finding.observation.readings)
+        held = "no column holds a value" if empty else "no column holds a value that it could hand out"
+        parts = [f"{held}; the next value is {verdict.next_value}"]
+    parts += [
+        f"{place_of(sequence, column)} has no default any more" for column in sequence.columns if column.lost_default
+    ]
+    return "; ".join(parts) + _under_subscription(finding)
+
+
+def _suspected(finding: Finding) -> str:
+    """What is supposed of a sequence whose supposed column is ahead."""
+    guess, seen = finding.observation.suspicion or (None, None)
+    if guess is None or seen is None:
+        return ""
+    found, next_value = furthest(seen), finding.verdict.next_value
+    place = furthest_place(seen, found)
+    entries = json.dumps(entries_of(finding.observation), ensure_ascii=False)
+    return (
+        f"suspected: no catalog shows who draws it, but by {guess.certainty} it feeds {place}, which goes up to {found}"
+        f" while the next value is {next_value}; it is not moved before the option columns confirms that: {entries}"
+    )
+
+
+def _supposed(finding: Finding) -> str:
+    """What else is to be said of a sequence that no column is known to draw from."""
+    guess, seen = finding.observation.suspicion or (None, None)
+    if guess is None:
+        return ""
+    if guess.tied:
+        tied = ", ".join(f"{key.schema}.{key.table}.{key.column}" for key in guess.tied)
+        return f"; by {guess.certainty} it may be any of {tied}"
+    if seen is None:
+        return ""
+    size = hilo_factor(finding.observation)
+    places = ", ".join(place_of(seen.sequence, column) for column in seen.sequence.columns[:5])
+    if size is not None:
+        (column, *_rest) = seen.sequence.columns
+        return (
+            f"; by {guess.certainty} it feeds {places}, of which each number seems to stand for {size} ids (hilo):"
+            f' columns with expression: "({column.name} + {size - 1}) / {size}" would say so'
+        )
+    if guess.rivals:
+        return f"; {', '.join(guess.rivals)} and it may feed {places}, one of them a left-over"
+    return f"; by {guess.certainty} it may feed {places}, and is not behind it"
+
+
+def _behind(finding: Finding) -> str:
+    verdict, sequence = finding.verdict, finding.sequence
     if verdict.furthest is None:
-        return f"no column holds a value; next value {verdict.next_value}"
-    return f"next value {verdict.next_value} is beyond {found}"
+        return f"the next value {verdict.next_value} is not in {_reach(sequence)}, the range that is its own"
+    place = furthest_place(finding.observation, verdict.furthest)
+    block = ""
+    if any(column.mapping.allocation == POOLED for column in sequence.columns) and verdict.next_value is not None:
+        sign = 1 if sequence.ascending else -1
+        first = verdict.next_value - sequence.increment + sign
+        block = f", which stands for {first} to {verdict.next_value}"
+    goes = "goes up" if sequence.ascending else "goes down"
+    return f"the next value is {verdict.next_value}{block}, but {place} already {goes} to {verdict.furthest}"
 
 
 def _by_reference(finding: Finding) -> dict[str, str]:

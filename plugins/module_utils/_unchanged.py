@@ -149,8 +149,9 @@ def is_same(reader: Reader, selection: Selection, sequence: Sequence) -> bool:
     :arg selection: as at first, for its ``columns``
     :raises DatabaseError: a catalog could not be read
     """
-    choice = choose(reader, Selection(columns=selection.columns), only=sequence.oid)
-    return next(described(reader, choice, [sequence.oid]), None) == sequence
+    same = Selection(sequences=selection.sequences, columns=selection.columns)
+    choice = choose(reader, same, only=sequence.oid)
+    return next(described(reader, same, choice, [sequence.oid]), None) == sequence
 
 
 def unused(observation: Observation, state: State | None) -> bool:

@@ -37,7 +37,8 @@ attributes:
 options:
   jobs:
     description:
-      - Parallel connections to a database with more than 200 sequences; a smaller one is gone through by one.
+      - The most connections that the task has open to the server at a time, whatever the number of databases.
+      - Several databases are gone through at the same time, and a database with more than 200 sequences by several connections.
       - Where the server has no room for more connections, those there are do the work.
       - By default more than in M(pgops.sequences.pg_sequence_info), since a repair is somebody's downtime.
     type: int

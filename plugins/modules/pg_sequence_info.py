@@ -26,7 +26,8 @@ extends_documentation_fragment:
 options:
   jobs:
     description:
-      - Parallel connections to a database with more than 200 sequences; a smaller one is gone through by one.
+      - The most connections that the task has open to the server at a time, whatever the number of databases.
+      - Several databases are gone through at the same time, and a database with more than 200 sequences by several connections.
       - Where the server has no room for more connections, those there are do the work.
     type: int
     default: 1
@@ -113,6 +114,21 @@ databases:
     summary:
       description: As RV(summary), for this database.
       type: dict
+    skipped:
+      description: How many of its sequences were not judged, by kind; C(suspected) are those that may feed a column that is ahead.
+      type: dict
+      sample: {no_column: 1, suspected: 3}
+    suspected:
+      description:
+        - All suspicions as entries of O(columns), to be confirmed - sequences that no catalog shows a column of, but whose name or
+          a trigger does, and that column is ahead.
+      type: list
+      elements: dict
+      sample: [{sequence: public.invoice_id_seq, table: public.invoice, column: id}]
+    not_covered:
+      description: Tables that count without a sequence, which no audit of sequences covers.
+      type: list
+      elements: str
 sequences:
   description: The sequences that need a look, or with O(show_all=true) all of them.
   type: list
@@ -199,7 +215,9 @@ sequences:
       description: Values skipped between furthest and next value, in steps; null when behind or where no column holds a value.
       type: int
     percent_used:
-      description: How much of what it and its columns can hold has been handed out, 0 to 100.
+      description:
+        - How much of what it and its columns can hold is gone, up to the next or the furthest value, 0 to 100.
+        - Of one that has C(wrapped), of the values up to the nearest row.
       type: float
     status:
       description: One of C(critical), C(warning), C(healthy), C(unknown), C(skipped).
@@ -207,14 +225,21 @@ sequences:
     reasons:
       description:
         - Why, for machines. Critical are C(behind), C(exhausted), C(behind_reference), each with C(no_room). Warnings are C(gap),
-          C(near_limit), C(out_of_bounds), C(differs). Unknown are C(no_privilege), C(row_security), C(locked), C(timeout), C(too_large),
-          C(unlogged_on_standby), C(not_a_number), C(foreign_table), C(view), C(untrusted_code), C(error). Skipped are C(cycle), C(no_column),
+          C(near_limit), C(out_of_bounds), C(wrapped), C(suspected), C(differs). Unknown are C(no_privilege), C(row_security), C(locked),
+          C(timeout), C(too_large), C(unlogged_on_standby), C(not_a_number), C(foreign_table), C(view), C(custom_default),
+          C(untrusted_code), C(error). Skipped are C(cycle), C(no_column),
           C(extension), C(system).
       type: list
       elements: str
     message:
-      description: Why, for people; of unknown ones with the GRANT or option that would settle it.
+      description: Why, for people; each reason, and what it means here.
       type: str
+    remedy:
+      description:
+        - What settles it, ready to be copied - a statement, a GRANT, an option; null where nothing does. GRANTs are for all
+          of a schema.
+      type: str
+      sample: SELECT pg_catalog.setval('public.orders_id_seq'::regclass, 4711, true);
     fix:
       description: The next value a repair would bring about and a statement for it; null where nothing should or can be done.
       type: dict

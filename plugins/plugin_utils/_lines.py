@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import typing as t
 
@@ -18,6 +19,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+
+_UNDRAWN = (("suspected", "suspected"), ("no_column", "unknown use"))
 
 MOST_HOSTS = 40
 MOST_FINDINGS = 100
@@ -37,12 +40,14 @@ def lines_of(document: Document, where: str) -> list[str]:
     if document["summary"]["hosts"] > 1:
         shown += _first(list(_hosts(document)), MOST_HOSTS + 1, where)
     if document["run"]["name"] == "info":
-        return shown + [line for sequence in document["sequences"] for line in _details(sequence)]
+        shown += [line for sequence in document["sequences"] for line in _details(sequence)]
+        return shown + list(_not_judged(document))
     shown += _first([_change(document, change) for change in document["changes"]], MOST_FINDINGS, where)
     shown += _first([_left(document, unfixed) for unfixed in document["not_fixed"]], MOST_FINDINGS, where)
     told = {_place(document, unfixed) for unfixed in document["not_fixed"]}
     findings = [sequence for sequence in document["sequences"] if _place(document, sequence) not in told]
-    return shown + _first([_finding(document, sequence) for sequence in findings], MOST_FINDINGS, where)
+    shown += _first([_finding(document, sequence) for sequence in findings], MOST_FINDINGS, where)
+    return shown + _first(list(_not_judged(document)), MOST_FINDINGS, where)
 
 
 def next_command(document: Document) -> list[str]:
@@ -114,7 +119,31 @@ def _left(document: Document, unfixed: Document) -> str:
 
 
 def _finding(document: Document, sequence: Document) -> str:
-    return f"{sequence['status']} {_place(document, sequence)}: {visible(sequence['message'])}"
+    remedy = f". Remedy: {visible(sequence['remedy'])}" if sequence.get("remedy") else ""
+    # Of what is only behind the playbook that repairs it is named once, at the end.
+    if sequence["status"] == "critical" and sequence["fix"]:
+        remedy = ""
+    return f"{sequence['status']} {_place(document, sequence)}: {visible(sequence['message'])}{remedy}"
+
+
+def _not_judged(document: Document) -> Iterator[str]:
+    """What was not judged, by kind, and all that a database's sequences are suspected of, ready to be copied."""
+    for host in document["hosts"]:
+        for database in host["databases"]:
+            place = f"{_host(document, host['name'])}{visible(database['name'])}"
+            kinds = dict(database.get("skipped") or {})
+            undrawn = kinds.get("suspected", 0) + kinds.get("no_column", 0)
+            if undrawn:
+                told = [f"{kinds[kind]} {word}" for kind, word in _UNDRAWN if kinds.get(kind)]
+                yield f"{place}: {undrawn} sequences are drawn by no column: {', '.join(told)}"
+            others = [f"{count} {kind}" for kind, count in kinds.items() if kind not in dict(_UNDRAWN)]
+            if others:
+                yield f"{place}: not judged on purpose: {', '.join(others)}"
+            if database.get("suspected"):
+                entries = json.dumps(database["suspected"], ensure_ascii=False)
+                yield f"{place}: to confirm what is suspected: pg_sequences_columns: {visible(entries)}"
+            for table in database.get("not_covered") or ():
+                yield f"{place}: not covered, it counts without a sequence: {visible(table)}"
 
 
 def _details(sequence: Document) -> Iterator[str]:
@@ -140,6 +169,8 @@ def _details(sequence: Document) -> Iterator[str]:
         yield f"        {indexed}, furthest value {_number(column['furthest_value'])}{error}"
     if sequence["fix"]:
         yield f"    repair: {sequence['fix']['statement']}"
+    elif sequence.get("remedy"):
+        yield f"    remedy: {visible(sequence['remedy'])}"
 
 
 def _place(document: Document, entry: Document) -> str:

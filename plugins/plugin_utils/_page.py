@@ -41,7 +41,7 @@ _FIELDS = (
         "cache_size",
         "cycle",
     ),
-    *("last_value", "is_called", "columns", "fix", "trend"),
+    *("last_value", "is_called", "columns", "fix", "remedy", "trend"),
 )
 _COLUMN_FIELDS = ("schema", "table", "column", "type", "via", "indexed", "furthest_value", "error")
 

@@ -270,7 +270,12 @@ def _validated(given: Mapping[str, t.Any], spec: Mapping[str, Mapping[str, t.Any
             if option.get("no_log") and given.get(name) not in (None, ""):
                 text = text.replace(str(given[name]), "********")
         raise SettingsError(f"{text}. Nothing was done")
-    return dict(done.validated_parameters)
+    values = dict(done.validated_parameters)
+    columns = values.get(f"{PREFIX}columns")
+    if columns:
+        # Keys that an entry does not have are none of its.
+        values[f"{PREFIX}columns"] = [{k: v for k, v in entry.items() if v is not None} for entry in columns]
+    return values
 
 
 def _check(settings: Settings, check_mode: bool) -> None:

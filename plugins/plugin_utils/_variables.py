@@ -48,7 +48,13 @@ SELECTION: Spec = {
     **{
         name: spec
         for name, spec in _named(audit_arguments()).items()
-        if name not in ("pg_sequences_show_all", "pg_sequences_reference", "pg_sequences_reference_databases")
+        if name
+        not in (
+            "pg_sequences_show_all",
+            "pg_sequences_login_db",
+            "pg_sequences_reference",
+            "pg_sequences_reference_databases",
+        )
     },
 }
 """What is looked at, and how it is judged."""

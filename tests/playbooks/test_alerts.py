@@ -96,10 +96,14 @@ def test_told_once_then_repaired_then_quiet(shop: dict[str, str], run: Run, mail
     assert first.get_content_type() == "multipart/alternative" and not list(first.iter_attachments())
     text = first.get_body(("plain",)).get_content()
     assert (
-        f"critical {place}: next value 1 is not beyond 40 (orders.id)" in text and "SELECT pg_catalog.setval(" in text
+        f"critical {place}: behind: the next value is 1, but orders.id already goes up to 40" in text
+        and "SELECT pg_catalog.setval(" in text
     )
     assert f"On {socket.gethostname()}:" in text and "/inventory.json pgops.sequences.fix --limit localhost" in text
-    assert "<td>next value 1 is not beyond 40" in first.get_body(("html",)).get_content()
+    assert (
+        "<td>behind: the next value is 1, but orders.id already goes up to 40"
+        in first.get_body(("html",)).get_content()
+    )
     assert f"localhost {shop['dbname']} public.orders_id_seq: 1 -> 41" in repaired.get_body(("plain",)).get_content()
     assert hook.bodies[0]["new"][0]["what"] == "critical" and hook.bodies[2]["counts"]["problems"] == 0
 
@@ -111,7 +115,7 @@ def test_a_mail_server_that_is_down_hides_nothing(
     for wrong in ({"mail_port": 1}, {"mail_password": "wrong"}):
         done = run("check", **wrong)
         said = told(done.stdout)
-        assert done.returncode == 2 and "next value 1 is not beyond 40" in said
+        assert done.returncode == 2 and "behind: the next value is 1, but orders.id already goes up to 40" in said
         assert "No mail was sent, so the next run tells it again" in said and "1 critical" in said
     # The other way is told once all the same.
     assert (len(mails.mails), len(hook.bodies)) == (0, 1)

@@ -85,7 +85,7 @@ def test_check_tells_of_all_hosts(fleet: list[str], arguments: list[str], env: d
     assert lines[4].split() == ["critical", "unknown", "warning", "healthy", "skipped"]
     assert lines[5].split() == ["burning", "2", "0", "0", "1", "0"]
     assert [line.split(" ")[0:2] for line in lines[6:]] == [["critical", "burning"]] * 2
-    assert lines[7].endswith("public.orders_id_seq: next value 1 is not beyond 40 (orders.id)")
+    assert lines[7].endswith("public.orders_id_seq: behind: the next value is 1, but orders.id already goes up to 40")
     assert failed(done) == {"burning", "down", "away"}
 
 
@@ -177,7 +177,10 @@ def test_findings_are_shown_though_the_report_cannot_be_written(shop: dict[str, 
     variables = {f"pg_sequences_{name}": value for name, value in {**login, "report_dir": str(reports)}.items()}
     done = run_playbook(play, variables)
     said = told(done.stdout)
-    assert done.returncode == 2 and "public.orders_id_seq: next value 1 is not beyond 40" in said, done.stdout
+    assert (
+        done.returncode == 2
+        and "public.orders_id_seq: behind: the next value is 1, but orders.id already goes up to 40" in said
+    ), done.stdout
     assert "cannot write" in said and "2 critical" in said
 
 

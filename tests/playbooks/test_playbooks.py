@@ -44,7 +44,7 @@ def test_check_fails_by_what_it_finds_and_writes_nothing(shop: dict[str, str]) -
     for fail_on, code in (("critical", 2), ("never", 0)):
         done = run_playbook("pgops.sequences.check", variables(shop, fail_on=fail_on))
         assert done.returncode == code, done.stdout
-        assert "next value 1 is not beyond 40 (orders.id)" in told(done.stdout)
+        assert "behind: the next value is 1, but orders.id already goes up to 40" in told(done.stdout)
     assert next_values(shop) == BEHIND
 
 

@@ -212,12 +212,12 @@ def _of_state() -> list[Shape]:
         Shape(
             "n09_target_jumps_over_maxvalue",
             plain("INCREMENT 4 MAXVALUE 10", 1, 9),
-            {"s": critical("behind no_room", 1, 9)},
+            {"s": critical("behind no_room near_limit", 1, 9)},
         ),
         Shape(
             "n09_target_jumps_over_minvalue",
             plain("INCREMENT -4 MINVALUE -10 MAXVALUE -1", -1, -9),
-            {"s": critical("behind no_room", -1, -9)},
+            {"s": critical("behind no_room near_limit", -1, -9)},
         ),
         Shape(
             "n68_crash_left_32_ahead",
@@ -245,12 +245,12 @@ def _of_bounds() -> list[Shape]:
         Shape(
             "n10_ids_below_minvalue",
             plain("MINVALUE 1000", 1, 5),
-            {"s": warning("out_of_bounds", 1000, None)},
+            {"s": healthy(1000, None)},
         ),
         Shape(
             "n10_ids_on_both_sides",
             plain("MINVALUE 1000", 5, 1500),
-            {"s": critical("behind out_of_bounds", 1000, 1500, after=1501, then="warning out_of_bounds")},
+            {"s": critical("behind", 1000, 1500, after=1501)},
         ),
         Shape(
             "n10_minvalue_itself",
@@ -305,17 +305,17 @@ def _of_bounds() -> list[Shape]:
         Shape(
             "n13_smallint",
             "CREATE TABLE t (id smallserial PRIMARY KEY);" + rows(30000),
-            {"t_id_seq": critical("behind", 1, 30000, SERIAL, after=30001, then="warning near_limit")},
+            {"t_id_seq": critical("behind near_limit", 1, 30000, SERIAL, after=30001, then="warning near_limit")},
         ),
         Shape(
             "n13_smallint_column_bigint_sequence",
             typed("smallint", 32766, state=at(7)),
-            {"s": critical("behind", 8, 32766, after=32767, then="warning near_limit")},
+            {"s": critical("behind near_limit", 8, 32766, after=32767, then="warning near_limit")},
         ),
         Shape(
             "n14_full_and_behind",
             plain("MAXVALUE 50", 50, state=at(5)),
-            {"s": critical("behind no_room", 6, 50)},
+            {"s": critical("behind no_room near_limit", 6, 50)},
         ),
         Shape(
             "n14_full",
@@ -325,7 +325,7 @@ def _of_bounds() -> list[Shape]:
         Shape(
             "n14_one_left",
             plain("MAXVALUE 50", 49, state=at(5)),
-            {"s": critical("behind", 6, 49, after=50, then="warning near_limit")},
+            {"s": critical("behind near_limit", 6, 49, after=50, then="warning near_limit")},
         ),
         Shape(
             "n14_last_one_next",
@@ -345,17 +345,17 @@ def _of_bounds() -> list[Shape]:
         Shape(
             "n16_whole_int64_upward",
             plain(f"MINVALUE {MIN64} MAXVALUE {MAX64} START {MIN64}", MAX64 - 1),
-            {"s": critical("behind", MIN64, MAX64 - 1, after=MAX64, then="warning near_limit")},
+            {"s": critical("behind near_limit", MIN64, MAX64 - 1, after=MAX64, then="warning near_limit")},
         ),
         Shape(
             "n16_whole_int64_downward",
             plain(f"INCREMENT -1 MINVALUE {MIN64} MAXVALUE {MAX64} START {MAX64}", MIN64 + 1),
-            {"s": critical("behind", MAX64, MIN64 + 1, after=MIN64, then="warning near_limit")},
+            {"s": critical("behind near_limit", MAX64, MIN64 + 1, after=MIN64, then="warning near_limit")},
         ),
         Shape(
             "n16_whole_int64_full",
             plain(f"MINVALUE {MIN64} MAXVALUE {MAX64} START {MIN64}", MAX64),
-            {"s": critical("behind no_room", MIN64, MAX64)},
+            {"s": warning("wrapped", MIN64, MAX64)},
         ),
         Shape(
             "n16_whole_int64_first_value",
@@ -944,7 +944,7 @@ def _of_types() -> list[Shape]:
         Shape(
             "n38_domain_over_domain",
             "CREATE DOMAIN d AS numeric(3); CREATE DOMAIN e AS d NOT NULL;" + typed("e", 4, 998),
-            {"s": critical("behind", 1, 998, after=999, then="warning near_limit")},
+            {"s": critical("behind near_limit", 1, 998, after=999, then="warning near_limit")},
         ),
         Shape(
             "n38_domain_s_default",
@@ -997,12 +997,12 @@ def _of_types() -> list[Shape]:
         Shape(
             "n39_numeric_with_precision",
             typed("numeric(4,1)", "998.9", state=at(3)),
-            {"s": critical("behind", 4, 998, after=999, then="warning near_limit")},
+            {"s": critical("behind near_limit", 4, 998, after=999, then="warning near_limit")},
         ),
         Shape(
             "n39_numeric_with_precision_full",
             typed("numeric(4,1)", "999", state=at(3)),
-            {"s": critical("behind no_room", 4, 999)},
+            {"s": critical("behind no_room near_limit", 4, 999)},
         ),
         Shape(
             "n39_numeric_of_fractions_only",
@@ -1039,7 +1039,7 @@ def _of_types() -> list[Shape]:
         Shape(
             "n39_real",
             typed("real", 16777200, state=at(5)),
-            {"s": critical("behind", 6, 16777200, after=16777201, then="warning near_limit")},
+            {"s": critical("behind near_limit", 6, 16777200, after=16777201, then="warning near_limit")},
         ),
         Shape("n40_text", typed("text", "'7'"), {"s": unknown("not_a_number", 1)}),
         Shape("n40_varchar", typed("varchar(20)", "'7'"), {"s": unknown("not_a_number", 1)}),
@@ -1064,16 +1064,16 @@ def _of_types() -> list[Shape]:
             typed("bigint", "NULL", 5, "NULL", definition="INCREMENT -1 MINVALUE -5 MAXVALUE 9 START 9"),
             {"s": critical("behind", 9, 5, after=4)},
         ),
-        Shape("n41_negative_only", typed("bigint", -5, -1), {"s": warning("out_of_bounds", 1, None)}),
+        Shape("n41_negative_only", typed("bigint", -5, -1), {"s": healthy(1, None)}),
         Shape(
             "n41_positive_only_downward",
             typed("bigint", 5, 1, definition="INCREMENT -1"),
-            {"s": warning("out_of_bounds", -1, None)},
+            {"s": healthy(-1, None)},
         ),
         Shape(
             "n41_zero_allowed",
             typed("bigint", -5, 0, definition="MINVALUE 0"),
-            {"s": critical("behind out_of_bounds", 0, 0, after=1, then="warning out_of_bounds")},
+            {"s": critical("behind", 0, 0, after=1)},
         ),
     ]
 

@@ -244,13 +244,18 @@ class Outcome:
         ahead = [value for value in self.inside if value * sign >= before * sign]
         bad = bool(ahead) or not low <= before <= high
         target = self.target(before)
-        if (self.entry["status"] == "critical") != (bad and target is None):
+        wrapped = target is None and low <= before <= high and self.has_wrapped(before, ahead)
+        if (self.entry["status"] == "critical") != (bad and target is None and not wrapped):
             yield f"status {self.entry['status']} after the fix"
+        if ("wrapped" in self.entry["reasons"]) != wrapped:
+            yield "wrapped"
         if bad and target is not None and after != target:
             yield f"next value {after} after the fix, not {target}"
         if (not bad or target is None) and self.before != self.after:
             yield "moved without need"
-        if (self.change is None) != (self.before == self.after) or (self.not_fixed is None) == (bad and target is None):
+        if (self.change is None) != (self.before == self.after) or (self.not_fixed is None) == (
+            bad and target is None and not wrapped
+        ):
             yield "changes and not_fixed do not tell what happened"
         if (after - before) * sign < 0:
             yield "moved backward"
@@ -258,7 +263,13 @@ class Outcome:
             yield "lost its phase"
         if self.entry["next_value"] != after or (self.calls and self.calls[0] != after):
             yield f"next value {self.entry['next_value']} is not the server's {self.calls[:1]}"
-        out = any(value.is_nan() or not low <= value <= high for value in self.values)
+        # NaN is the greatest of all numbers.
+        far = (
+            (lambda value: value.is_nan() or value > high)
+            if sign > 0
+            else (lambda value: not value.is_nan() and value < low)
+        )
+        out = any(map(far, self.values))
         if out != ("out_of_bounds" in self.entry["reasons"]):
             yield "out_of_bounds"
         if self.entry["status"] != "critical":
@@ -266,6 +277,11 @@ class Outcome:
                 yield "no next value that can be stored"
             if set(self.calls) & set(self.inside):
                 yield "a next value collides"
+
+    def has_wrapped(self, before: int, ahead: list[Decimal]) -> bool:
+        """Whether more inserts are left before the nearest row ahead than a gap may have (1000)."""
+        sign = 1 if self.case.increment > 0 else -1
+        return bool(ahead) and min(value * sign for value in ahead) - before * sign > 1000 * abs(self.case.increment)
 
     def target(self, before: int) -> int | None:
         """Where the contract lets an advance go: forward, in phase, beyond all values within the reach."""
@@ -332,3 +348,110 @@ def test_sequences_of_all_kinds(database: dict[str, str], capsys: pytest.Capture
     assert not failures, f"{len(failures)} of {len(outcomes)} sequences\n\n" + "\n\n".join(failures[:5])
     counts = [sum(outcome.change is not None for outcome in outcomes), sum(o.not_fixed is not None for o in outcomes)]
     assert min(counts) * 20 > len(outcomes), f"too few are worth the test: {counts}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """A sequence that only an application draws, and how: in blocks, within a range of its own, by the sign of a number."""
+
+    increment: int
+    start: int
+    calls: int
+    allocation: str
+    negative: bool
+    minimum: int | None
+    values: tuple[int, ...]
+
+    @property
+    def maximum(self) -> int | None:
+        return None if self.minimum is None else self.minimum + 9999
+
+    def entry(self, name: str) -> dict[str, Any]:
+        said: dict[str, Any] = {"sequence": name, "table": f"{name}_t", "column": "id"}
+        if self.increment > 1:
+            said["allocation"] = self.allocation
+        if self.minimum is not None:
+            said.update(minimum=self.minimum, maximum=self.maximum)
+        sign = {"where": "id < 0", "expression": "-id"} if self.negative else {}
+        return {**said, **sign}
+
+    def statements(self, name: str) -> str:
+        rows = ", ".join(f"({-value if self.negative else value})" for value in self.values)
+        call = f"SELECT nextval('{name}') FROM generate_series(1, {self.calls});" if self.calls else ""
+        return (
+            f"CREATE SEQUENCE {name} INCREMENT {self.increment} START {self.start};"
+            f"CREATE TABLE {name}_t (id bigint); INSERT INTO {name}_t VALUES {rows};{call}"
+        )
+
+    def block(self, value: int) -> range:
+        """The ids that a draw stands for, as the optimizers take them."""
+        size = self.increment
+        if self.allocation == "pooled_lo":
+            return range(value, value + size)
+        alone = value == self.start and value - size + 1 < 1
+        return range(value if alone or self.allocation == "single" else value - size + 1, value + 1)
+
+    @property
+    def inside(self) -> set[int]:
+        low, high = (self.minimum, self.maximum) if self.minimum is not None else (1, 2**63 - 1)
+        return {value for value in self.values if low <= value <= (high or 0)}
+
+
+@st.composite
+def draws(draw: st.DrawFn) -> Drawn:
+    minimum = draw(st.sampled_from([None, None, 100_000]))
+    base = minimum or 0
+    near = st.integers(base + 1, base + 400)
+    values = draw(st.lists(st.one_of(near, near, st.integers(1, 900_000)), min_size=1, max_size=6))
+    increment = draw(st.sampled_from([1, 2, 10, 50]))
+    start = draw(st.one_of(st.just(base + 1), st.just(base + increment), near, st.integers(1, 60)))
+    allocation = draw(st.sampled_from(["single", "pooled", "pooled_lo"])) if increment > 1 else "single"
+    return Drawn(increment, start, draw(st.integers(0, 4)), allocation, draw(st.booleans()), minimum, tuple(values))
+
+
+def test_sequences_as_applications_draw_them(database: dict[str, str]) -> None:
+    found: list[Drawn] = []
+
+    @hypothesis.seed(SEED)
+    @hypothesis.settings(
+        max_examples=max(100, CASES // 2),
+        database=None,
+        deadline=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(draws())
+    def collect(case: Drawn) -> None:
+        found.append(case)
+
+    collect()
+    place = Database(database)
+    named = {f"a{number}": case for number, case in enumerate(found)}
+    for name, case in named.items():
+        place.cursor.execute(case.statements(name))
+    login = {"login_unix_socket": database["host"], "login_port": database["port"], "login_db": database["dbname"]}
+    args = {**login, "show_all": True, "fail_on_unfixed": False}
+    before = place.states(list(named))
+    # What nobody confirmed moves nothing.
+    assert not run_module("pg_sequence_fix", args)["changed"] and place.states(list(named)) == before
+    args["columns"] = [case.entry(name) for name, case in named.items()]
+    predicted = run_module("pg_sequence_fix", args, check=True)
+    assert not predicted["failed"] and place.states(list(named)) == before
+    fixed = run_module("pg_sequence_fix", args)
+    assert fixed["changes"] == predicted["changes"] and fixed["not_fixed"] == []
+    moved = {change["name"] for change in fixed["changes"]}
+    failures = []
+    for name, case in named.items():
+        state, increment = before[name], case.increment
+        following = state.last_value + increment if state.is_called else state.last_value
+        low = case.minimum or 1
+        collides = bool(case.inside) and case.block(following)[0] <= max(case.inside)
+        if (name in moved) != (collides or following < low):
+            failures.append(f"{name} moved: {name in moved}; {case}")
+        calls = place.calls(name)[:4]
+        ids = [number for value in calls for number in case.block(value)]
+        if set(ids) & case.inside or len(ids) != len(set(ids)) or (case.minimum and calls[0] < case.minimum):
+            failures.append(f"{name} hands out {ids[:3]}...; {case}")
+    place.connection.close()
+    assert not failures, f"{len(failures)} of {len(named)}\n" + "\n".join(failures[:5])
+    assert len(moved) * 5 > len(named)

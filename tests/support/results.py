@@ -47,7 +47,7 @@ def finding(name: str, **other: Any) -> Result:
         "percent_used": 0.0,
         "status": "critical",
         "reasons": ["behind"],
-        "message": "next value 2 is not beyond 4711 (orders.id)",
+        "message": "behind: the next value is 2, but orders.id already goes up to 4711",
         "fix": {"next_value": 4712, "statement": f"SELECT pg_catalog.setval('public.{name}'::regclass, 4711, true);"},
     }
     return {**found, **other}

@@ -180,7 +180,7 @@ def test_an_event_says_what_a_repair_needs(source: dict[str, Any]) -> None:
     (event,) = Watch(source).see(audit(finding("a", schema="s")))
     assert event["database"] == "shop" and event["schema"] == "s" and event["reasons"] == ["behind"]
     assert (event["next_value"], event["furthest_value"], event["fix"]["next_value"]) == (2, 4711, 4712)
-    assert event["message"] == "next value 2 is not beyond 4711 (orders.id)"
+    assert event["message"] == "behind: the next value is 2, but orders.id already goes up to 4711"
 
 
 def test_an_unreachable_server_keeps_what_was_known(source: dict[str, Any]) -> None:

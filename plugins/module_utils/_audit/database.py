@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._audit.suspects import Suspects, suspects_of
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import choose
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.databases import databases
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import SelectionError, names_something
@@ -32,12 +33,14 @@ class Entered(t.NamedTuple):
     :ivar options: the audit's
     :ivar sessions: connections to it
     :ivar choice: what it holds of the selection
+    :ivar suspects: what sequences may feed that no column is known to draw from
     """
 
     name: str
     options: AuditOptions
     sessions: Sessions
     choice: Choice
+    suspects: Suspects = Suspects()
 
 
 class Database(t.NamedTuple):
@@ -88,10 +91,11 @@ def enter(database: Database, session: Session | None = None) -> Database:
     )
     try:
         choice = tried_twice(lambda: choose(first, options.selection))
+        suspects = tried_twice(lambda: suspects_of(first, choice))
     except DatabaseError as error:
         sessions.close()
         return database._replace(error=f'database "{name}" could not be read: {error}')
-    return database._replace(entered=Entered(name, options, sessions, choice))
+    return database._replace(entered=Entered(name, options, sessions, choice, suspects))
 
 
 def _server_of(target: Target, session: Session) -> dict[str, str | int | bool | None]:
@@ -133,19 +137,22 @@ def enter_all(target: Target, login_database: str, patterns: list[str] | None, o
             raise ConnectError(f"cannot list the databases at {target.address}: {error}") from error
     if login_database not in names:
         session.close()
-    named = names_something(options.selection)
-    found = []
-    for name in names:
-        database = Database(name, target, options)
-        if name == login_database:
-            database = enter(database, session)
-            if database.error:
-                raise ConnectError(database.error)
-        elif named:
-            database = enter(database)
-        if named and len(names) > 1:
-            leave(database)
-        found.append(database)
+    # The most connections that a task has open at a time, whatever the number of databases (contract, section 3).
+    options = options._replace(jobs=options.jobs // max(1, min(options.jobs, len(names))))
+    named, several = names_something(options.selection), len(names) > 1
+    found = [Database(name, target, options) for name in names]
+    if login_database in names:
+        place = names.index(login_database)
+        found[place] = enter(found[place], session)
+        refused = found[place].error
+        if refused:
+            raise ConnectError(refused)
+        if several:
+            leave(found[place])
+    if named and several:
+        for place, database in enumerate(found):
+            found[place] = enter(database)
+            leave(found[place])
     if named:
         _refuse_unmatched(found)
     return found

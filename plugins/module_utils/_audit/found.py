@@ -16,15 +16,18 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
 
 
+Quiet = tuple[str, tuple[str, ...]]
+
+
 class Found(t.NamedTuple):
     """Findings, and counts of the rest.
 
     :ivar findings: what is worth a word, or is due to be moved, by the sequences' oids
-    :ivar quiet: the status of each other sequence, by its oid
+    :ivar quiet: status and reasons of each other sequence, by its oid
     """
 
     findings: Mapping[int, Finding] = {}
-    quiet: Mapping[int, str] = {}
+    quiet: Mapping[int, Quiet] = {}
 
     @classmethod
     def of(cls, findings: Iterable[Finding], show_all: bool) -> Found:
@@ -34,17 +37,17 @@ class Found(t.NamedTuple):
         """
         kept, quiet = {}, {}
         for finding in findings:
-            if show_all or finding.step is not None or not finding.is_quiet:
+            if show_all or finding.step is not None or not finding.is_quiet or "suspected" in finding.verdict.reasons:
                 kept[finding.oid] = finding
             else:
-                quiet[finding.oid] = finding.verdict.status
+                quiet[finding.oid] = (finding.verdict.status, finding.verdict.reasons)
         return cls(kept, quiet)
 
     @classmethod
     def merged(cls, several: Iterable[Found]) -> Found:
         """All of some, which are of different sequences."""
         kept: dict[int, Finding] = {}
-        quiet: dict[int, str] = {}
+        quiet: dict[int, Quiet] = {}
         for one in several:
             kept.update(one.findings)
             quiet.update(one.quiet)

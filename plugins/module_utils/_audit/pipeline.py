@@ -13,6 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._audit.found import Found
+from ansible_collections.pgops.sequences.plugins.module_utils._audit.suspects import with_suspicions
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import choose
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.describe import describe
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import SelectionError
@@ -133,7 +134,9 @@ def observed(entered: Entered, sequences: List[Sequence]) -> list[Finding]:
     :raises DatabaseError: the database could not be read
     """
     rules, role = entered.options.rules, entered.sessions.role
-    seen = observe(entered.sessions, sequences, entered.options.limits)
+    limits = entered.options.limits
+    seen = observe(entered.sessions, sequences, limits)
+    seen = with_suspicions(entered.sessions, entered.choice, entered.suspects, seen, limits)
     return [decide(entered.name, observation, rules, role) for observation in seen]
 
 

@@ -17,15 +17,18 @@ import typing as t
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.late import late_bound
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.named import mapped, unmatched
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import likely, selected
-from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import Selection
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import Selection, SelectionError
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.subscriptions import Subscribed, subscriptions
+from ansible_collections.pgops.sequences.plugins.module_utils._model import Mapping
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import array
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.settings import LOOK_UP
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
+    from collections.abc import Mapping as Map
     from collections.abc import Sequence as List
 
+    from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import MappedColumn
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader
 
@@ -114,12 +117,14 @@ class Feed(t.NamedTuple):
     """That a sequence feeds a column, by one way.
 
     :ivar expression: the default, where it hangs on one
+    :ivar mapping: what the user says of it, where he maps it
     """
 
     relation: int
     number: int
     via: str
     expression: str | None
+    mapping: Mapping = Mapping()
 
 
 class Choice(t.NamedTuple):
@@ -139,8 +144,8 @@ class Choice(t.NamedTuple):
     sequences: tuple[int, ...]
     unmatched: frozenset[tuple[str, str]]
     of_extensions: frozenset[int]
-    feeds: Mapping[int, List[Feed]]
-    domains: Mapping[int, Row]
+    feeds: Map[int, List[Feed]]
+    domains: Map[int, Row]
     horizon: int
     event_triggers: bool
     is_replayed: bool
@@ -173,12 +178,14 @@ def choose(session: Reader, selection: Selection, only: int | None = None) -> Ch
     for oid, row in late_bound(session, found, late) if late else ():
         feeds.setdefault(oid, []).append(feed_of(row))
     missing = set()
+    known: dict[tuple[int, int, int], MappedColumn] = {}
     for mapping in selection.columns:
         key = mapped(session, mapping)
+        _refuse_contradiction(mapping, key, known)
         if key is None:
             missing.add(("columns", f"{mapping.sequence} -> {mapping.table}.{mapping.column}"))
         elif key[0] in found:
-            feeds.setdefault(key[0], []).append(Feed(key[1], key[2], "mapped", None))
+            feeds.setdefault(key[0], []).append(Feed(key[1], key[2], "mapped", None, mapping.mapping))
     chosen = sorted(_candidates(session, selection, found, feeds), key=lambda row: (row["schema"], row["name"]))
     return Choice(
         sequences=tuple(row["oid"] for row in chosen),
@@ -191,13 +198,23 @@ def choose(session: Reader, selection: Selection, only: int | None = None) -> Ch
     )
 
 
+def _refuse_contradiction(
+    entry: MappedColumn, key: tuple[int, int, int] | None, known: dict[tuple[int, int, int], MappedColumn]
+) -> None:
+    """Refuse two entries of ``columns`` that say different things of one sequence and column, by whatever names."""
+    other = known.setdefault(key, entry) if key else entry
+    if other.mapping != entry.mapping:
+        place = f"{entry.sequence} -> {entry.table}.{entry.column}"
+        raise SelectionError(f"columns: two entries for {place} contradict each other; keep one of them")
+
+
 def feed_of(row: Row) -> Feed:
     """A feed, of a catalog query's row."""
     return Feed(row["relation"], row["number"], row["via"], row["expression"])
 
 
 def _candidates(
-    session: Reader, selection: Selection, found: Mapping[int, Row], feeds: Mapping[int, List[Feed]]
+    session: Reader, selection: Selection, found: Map[int, Row], feeds: Map[int, List[Feed]]
 ) -> Iterable[Row]:
     """The sequences that a selection may mean, by names alone: no more is read about others."""
     rows = [row for row in found.values() if selection.wants_sequence(row)]

@@ -34,6 +34,9 @@ _NEXTVAL = re.compile(
 )
 _CAST = re.compile(r"::(smallint|integer|bigint|numeric|real|double precision|numeric\(\d+,\d+\))$")
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
+_SHAPES = frozenset({"numeric"})
+"""What stands before a parenthesis and is no call: types with modifiers."""
+
 _CALLED = re.compile(r'([\w.$"]+)\(')
 
 
@@ -63,6 +66,15 @@ def parse_default(expression: str) -> Default | None:
         return None
     late = _NEXTVAL.search(rest)
     return Default((), True, _literal(late) if late else None)
+
+
+def is_custom(expression: str | None) -> bool:
+    """Whether a default takes its values from a function of the users' own, or from another than ``nextval()``.
+
+    :arg expression: as for :func:`parse_default`, or None where there is no default
+    """
+    called = set(_CALLED.findall(_LITERAL.sub("''", expression or "")))
+    return bool(called - _SHAPES) and "nextval" not in called
 
 
 def _literal(found: re.Match[str]) -> str | None:

@@ -12,14 +12,19 @@ import re
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import feed_of
-from ansible_collections.pgops.sequences.plugins.module_utils._discover.defaults import Default, parse_default
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.defaults import (
+    Default,
+    is_custom,
+    parse_default,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.tables import facts_of
-from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
+from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Mapping, Sequence
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import array
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.settings import LOOK_UP
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
+    from collections.abc import Mapping as Map
     from collections.abc import Sequence as List
 
     from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import Choice, Feed
@@ -59,13 +64,15 @@ WHERE s.seqrelid = ANY (%(sequences)s::oid[])
 # calls nextval on it.
 _FEEDS = """
 SELECT d.objid::bigint AS sequence, d.refobjid::bigint AS relation, d.refobjsubid::int AS number,
-       CASE d.deptype WHEN 'i' THEN 'identity' ELSE 'owned' END AS via, NULL::text AS expression
+       CASE d.deptype WHEN 'i' THEN 'identity' ELSE 'owned' END AS via, NULL::text AS expression,
+       pg_get_expr(x.adbin, 0) AS owner_default
 FROM pg_depend d
+LEFT JOIN pg_attrdef x ON x.adrelid = d.refobjid AND x.adnum = d.refobjsubid
 WHERE d.classid = 'pg_class'::regclass AND d.objid = ANY (%(sequences)s::oid[]) AND d.objsubid = 0
   AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
 
 UNION ALL
-SELECT d.refobjid::bigint, x.adrelid::bigint, x.adnum::int, 'default', pg_get_expr(x.adbin, 0)
+SELECT d.refobjid::bigint, x.adrelid::bigint, x.adnum::int, 'default', pg_get_expr(x.adbin, 0), NULL
 FROM pg_depend d
 JOIN pg_attrdef x ON x.oid = d.objid
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (%(sequences)s::oid[])
@@ -83,24 +90,47 @@ def describe(session: Reader, selection: Selection, choice: Choice, oids: List[i
     :returns: those that are there and selected, in the order of the oids
     :raises DatabaseError: a catalog could not be read
     """
-    return [sequence for sequence in described(session, choice, oids) if selection.wants(sequence)]
+    return [sequence for sequence in described(session, selection, choice, oids) if selection.wants(sequence)]
 
 
-def described(session: Reader, choice: Choice, oids: List[int]) -> Iterator[Sequence]:
+def described(session: Reader, selection: Selection, choice: Choice, oids: List[int]) -> Iterator[Sequence]:
     """As :func:`describe`, whether or not they are selected."""
     asked = {"sequences": array(oids)}
     rows = {row["oid"]: row for row in session.query(_SEQUENCES, asked, settings=LOOK_UP)}
     feeds: dict[int, list[Feed]] = {oid: list(choice.feeds.get(oid, ())) for oid in rows}
+    owners: dict[tuple[int, int, int], str | None] = {}
     for row in session.query(_FEEDS, asked, settings=LOOK_UP):
         if row["sequence"] in feeds:
             feeds[row["sequence"]].append(feed_of(row))
-    columns = _columns(session, choice.domains, _ways(feeds))
+            if row["via"] == "owned":
+                owners[row["sequence"], row["relation"], row["number"]] = row["owner_default"]
+    columns = _columns(session, choice.domains, _ways(feeds, owners))
     for oid in oids:
         if oid in rows:
             fed = columns.get(oid, ())
-            subscription = choice.subscribed.of(oid, [column.relation for column in fed])
-            extension = oid in choice.of_extensions
-            yield Sequence(of_extension=extension, columns=fed, subscription=subscription, **rows[oid])
+            yield Sequence(
+                of_extension=oid in choice.of_extensions,
+                columns=fed,
+                subscription=choice.subscribed.of(oid, [column.relation for column in fed]),
+                named=selection.names(rows[oid]["schema"], rows[oid]["name"]),
+                **rows[oid],
+            )
+
+
+def supposed(
+    session: Reader, choice: Choice, asked: Map[int, List[tuple[int, int, Mapping]]]
+) -> dict[int, tuple[Column, ...]]:
+    """Columns that sequences are only supposed to feed, as if they did.
+
+    :arg asked: table, attribute number and what is to be said of the column, by the sequences' oids
+    :raises DatabaseError: a catalog could not be read
+    """
+    ways: dict[tuple[int, int, int], _Way] = {}
+    for sequence, keys in asked.items():
+        for relation, number, mapping in keys:
+            way = ways[sequence, relation, number] = _Way()
+            way.via, way.mapping = {"suspected"}, mapping
+    return _columns(session, choice.domains, ways)
 
 
 class _Way:
@@ -110,9 +140,14 @@ class _Way:
         self.via: set[str] = set()
         self.transformed = False
         self.casts: tuple[str, ...] = ()
+        self.custom_default = False
+        self.lost_default = False
+        self.mapping = Mapping()
 
 
-def _ways(feeds: Mapping[int, Iterable[Feed]]) -> dict[tuple[int, int, int], _Way]:
+def _ways(
+    feeds: Map[int, Iterable[Feed]], owners: Map[tuple[int, int, int], str | None]
+) -> dict[tuple[int, int, int], _Way]:
     """What feeds what, by (sequence, relation, attribute number)."""
     ways: dict[tuple[int, int, int], _Way] = {}
     for sequence, found in feeds.items():
@@ -124,11 +159,20 @@ def _ways(feeds: Mapping[int, Iterable[Feed]]) -> dict[tuple[int, int, int], _Wa
             way.via.add(feed.via)
             way.transformed |= default.transformed
             way.casts += default.casts
+            if feed.via == "mapped":
+                way.mapping = feed.mapping
+    for key, default_text in owners.items():
+        way = ways[key]
+        # The operator may know that a function hands out the sequence's numbers as they are.
+        if is_custom(default_text):
+            way.custom_default = "mapped" not in way.via
+            way.transformed = way.custom_default
+        way.lost_default = default_text is None
     return ways
 
 
 def _columns(
-    session: Reader, domains: Mapping[int, Row], ways: Mapping[tuple[int, int, int], _Way]
+    session: Reader, domains: Map[int, Row], ways: Map[tuple[int, int, int], _Way]
 ) -> dict[int, tuple[Column, ...]]:
     """Columns by sequence, without those that a parent of the same sequence and column name covers."""
     if not ways:
@@ -146,6 +190,7 @@ def _columns(
             continue
         base_type, modifier = _base_type(row["type"], row["modifier"], row["type_name"], domains)
         known = {name: row[name] for name in _FACTS}
+        known["indexed"] = known["indexed"] and not way.mapping.is_sql
         columns.setdefault(sequence, []).append(
             Column(
                 **{**known, "modifier": modifier},
@@ -153,6 +198,9 @@ def _columns(
                 via=tuple(sorted(way.via)),
                 transformed=way.transformed,
                 casts=way.casts,
+                custom_default=way.custom_default,
+                lost_default=way.lost_default,
+                mapping=way.mapping,
             )
         )
     return {
@@ -161,10 +209,11 @@ def _columns(
     }
 
 
-_FACTS = tuple(set(Column._fields) - {"base_type", "via", "transformed", "casts"})
+_MADE = {"base_type", "via", "transformed", "casts", "custom_default", "lost_default", "mapping"}
+_FACTS = tuple(set(Column._fields) - _MADE)
 
 
-def _base_type(oid: int, modifier: int, type_name: str, domains: Mapping[int, Row]) -> tuple[str, int]:
+def _base_type(oid: int, modifier: int, type_name: str, domains: Map[int, Row]) -> tuple[str, int]:
     """The type and modifier behind a domain, and behind a domain over a domain."""
     if oid not in domains:
         return re.sub(r"\(.*\)$", "", type_name), modifier

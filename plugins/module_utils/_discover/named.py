@@ -12,9 +12,11 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import literals
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import SelectionError
+from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE, type_limits
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import MappedColumn, Selection
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader
 
 
@@ -31,8 +33,12 @@ SELECT nspname::text AS name FROM pg_namespace WHERE nspname = ANY (%(names)s::t
 """
 
 _ATTRIBUTE = """
-SELECT attnum::int AS number FROM pg_attribute
+SELECT attnum::int AS number, format_type(atttypid, NULL) AS base_type, atttypmod AS modifier FROM pg_attribute
 WHERE attrelid = %(relation)s AND attname = %(name)s AND attnum > 0 AND NOT attisdropped
+"""
+
+_INCREMENT = """
+SELECT seqincrement AS increment FROM pg_sequence WHERE seqrelid = %(oid)s
 """
 
 _TABLE_KINDS = "rpfvm"
@@ -47,8 +53,36 @@ def mapped(session: Reader, mapping: MappedColumn) -> tuple[int, int, int] | Non
     table = _one(session, mapping.table, _TABLE_KINDS)
     if sequence is None or table is None:
         return None
-    number = session.query(_ATTRIBUTE, {"relation": table, "name": mapping.column})
-    return (sequence, table, number[0]["number"]) if number else None
+    found = session.query(_ATTRIBUTE, {"relation": table, "name": mapping.column})
+    if not found:
+        return None
+    _refuse_what_cannot_be(session, mapping, sequence, found[0])
+    return sequence, table, found[0]["number"]
+
+
+def _refuse_what_cannot_be(session: Reader, entry: MappedColumn, sequence: int, column: Row) -> None:
+    """Refuse what an entry of ``columns`` says that sequence and column cannot bear out.
+
+    :raises SelectionError: an allocation in blocks of one, a range outside the type
+    """
+    mapping, place = entry.mapping, f"{entry.sequence} -> {entry.table}.{entry.column}"
+    increment = session.query(_INCREMENT, {"oid": sequence})[0]["increment"]
+    if mapping.allocation != SINGLE and abs(increment) == 1:
+        raise SelectionError(
+            f"columns: {place}: allocation: {mapping.allocation}, but {entry.sequence} has INCREMENT {increment}: with it"
+            " each value stands for itself. If the application takes blocks of n from it all the same, ids collide at its"
+            f" next start: ALTER SEQUENCE {entry.sequence} INCREMENT n, or leave allocation out and give an expression:"
+            f' "{entry.column} + n - 1"'
+        )
+    limits = type_limits(column["base_type"], column["modifier"])
+    if limits is None or mapping.expression is not None:
+        return
+    for name, value in (("minimum", mapping.minimum), ("maximum", mapping.maximum)):
+        if value is not None and value not in limits:
+            raise SelectionError(
+                f"columns: {place}: {name}: {value} is outside {column['base_type']},"
+                f" which holds {limits.lowest}..{limits.highest}"
+            )
 
 
 def unmatched(session: Reader, selection: Selection) -> set[tuple[str, str]]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import literals, selected
+from ansible_collections.pgops.sequences.plugins.module_utils._model import Mapping
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping as Map
 
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Sequence
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
@@ -29,6 +30,13 @@ class MappedColumn(t.NamedTuple):
     sequence: str
     table: str
     column: str
+    mapping: Mapping = Mapping()
+
+    @classmethod
+    def of(cls, entry: Map[str, t.Any]) -> MappedColumn:
+        """Take an entry as the module has it; keys that are not given are None."""
+        given = {name: entry[name] for name in Mapping._fields if entry.get(name) is not None}
+        return cls(entry["sequence"], entry["table"], entry["column"], Mapping(**given))
 
 
 class Selection(t.NamedTuple):
@@ -40,14 +48,19 @@ class Selection(t.NamedTuple):
     columns: tuple[MappedColumn, ...] = ()
 
     @classmethod
-    def of(cls, params: Mapping[str, t.Any]) -> Selection:
+    def of(cls, params: Map[str, t.Any]) -> Selection:
         """Take the selection from a module's parameters."""
         return cls(
             schemas=tuple(params.get("schemas") or ()),
             tables=tuple(params.get("tables") or ()),
             sequences=tuple(params.get("sequences") or ()),
-            columns=tuple(MappedColumn(**entry) for entry in params.get("columns") or ()),
+            columns=tuple(MappedColumn.of(entry) for entry in params.get("columns") or ()),
         )
+
+    def names(self, schema: str, name: str) -> bool:
+        """Whether a sequence is named itself, in ``sequences`` or in an entry of ``columns``."""
+        own = names_of(schema, name)
+        return any(each in self.sequences or any(each == entry.sequence for entry in self.columns) for each in own)
 
     def wants_sequence(self, row: Row) -> bool:
         """Whether a sequence is selected by its own name."""
@@ -57,14 +70,19 @@ class Selection(t.NamedTuple):
         """Whether a sequence is selected: itself, and by any one of the tables it feeds."""
         schemas = [(sequence.schema,)] + [(column.schema,) for column in sequence.columns]
         tables = [(column.table, f"{column.schema}.{column.table}") for column in sequence.columns]
-        own = (sequence.name, f"{sequence.schema}.{sequence.name}")
-        if (sequence.system or sequence.of_extension) and not any(name in self.sequences for name in own):
+        own = names_of(sequence.schema, sequence.name)
+        if sequence.left_out:
             return False
         return (
             any(selected(self.schemas, names) for names in schemas)
             and (not self.tables or any(selected(self.tables, names) for names in tables))
             and selected(self.sequences, own)
         )
+
+
+def names_of(schema: str, name: str) -> tuple[str, str]:
+    """How a sequence may be named in options."""
+    return name, f"{schema}.{name}"
 
 
 def names_something(selection: Selection) -> bool:

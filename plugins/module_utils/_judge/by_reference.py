@@ -13,7 +13,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import beyond, first_free, steps_between
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import (
+    beyond,
+    covered,
+    first_free,
+    steps_between,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import Compared
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import CRITICAL, HEALTHY, UNKNOWN, WARNING
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Trouble
@@ -55,7 +60,7 @@ def compared(observation: Observation, verdict: Verdict, entry: Referred | None,
     full = ["no_room"] * ("no_room" in reasons)
     reference = _last_of(sequence, entry)
     if reference is not None:
-        further = _further(sequence, verdict.furthest, reference)
+        further = _further(sequence, covered(observation), reference)
         grave, full, bound, target = _advanced(verdict, sequence, state, further, reference, grave, full)
         if verdict.furthest is not None and verdict.gap is not None:
             explained = steps_between(sequence, further, state.next_value(sequence.increment)) <= thresholds.gap

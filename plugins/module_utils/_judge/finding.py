@@ -44,7 +44,7 @@ class Finding(t.NamedTuple):
     :ivar observation: the sequence as it was found
     :ivar verdict: status, reasons and numbers (contract, sections 2 and 3)
     :ivar step: the move that is due, or why there is none although one is; None where nothing is due, or may be done
-    :ivar remedy: what settles it, where it needs a hand; None where nothing is to be repaired
+    :ivar remedy: what settles it, ready to be copied; None where nothing does, or where a move does
     :ivar moved: what is to be said of it once the move is made, were nobody else to use it meanwhile; None without one
     """
 
@@ -96,7 +96,7 @@ def decide(database: str, observation: Observation, rules: Rules, role: str) -> 
     """
     verdict = _verdict(database, observation, rules)
     if rules.policy is None:
-        return Finding(database, observation, verdict)
+        return Finding(database, observation, verdict, remedy=_remedy(observation, verdict, None, role))
     step = plan(observation, verdict, rules.policy)
     if not isinstance(step, Move):
         return Finding(database, observation, verdict, step, _remedy(observation, verdict, step, role))
@@ -117,7 +117,8 @@ def _verdict(database: str, observation: Observation, rules: Rules) -> Verdict:
 
 
 def _remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, role: str) -> str | None:
-    return remedy(observation, verdict, refusal, role) if needs_a_hand(verdict, refusal) else None
+    quiet = verdict.status in QUIET and refusal is None and "suspected" not in verdict.reasons
+    return None if quiet else remedy(observation, verdict, refusal, role)
 
 
 def needs_a_hand(verdict: Verdict, refusal: Refusal | None) -> bool:

@@ -15,8 +15,8 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import (
     beyond,
+    covered,
     first_free,
-    furthest,
     state_after_steps,
     state_for,
 )
@@ -86,7 +86,7 @@ def plan(observation: Observation, verdict: Verdict, policy: Policy) -> Move | R
     sequence, state = observation.sequence, observation.state
     wanted = realigned(observation, policy.margin) if policy.realign else None
     if state is not None and wanted is None and verdict.target is not None:
-        bound = verdict.furthest if verdict.bound is None else verdict.bound
+        bound = covered(observation) if verdict.bound is None else verdict.bound
         wanted = first_free(sequence, state.next_value(sequence.increment), bound, policy.margin)
     if state is None or wanted is None:
         return Refusal(verdict.reasons, None) if verdict.status == CRITICAL else None
@@ -123,7 +123,7 @@ def realigned(observation: Observation, margin: int = 0) -> int | None:
     unread = any(reading.trouble for reading in observation.readings)
     if state is None or unread or not_judged(sequence):
         return None
-    next_value, found = state.next_value(sequence.increment), furthest(observation)
+    next_value, found = state.next_value(sequence.increment), covered(observation)
     if found is None:
         wanted = sequence.start_value if sequence.start_value in sequence.reach else next_value
     else:

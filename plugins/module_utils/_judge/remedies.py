@@ -11,12 +11,15 @@ Pure: no SQL is run, no Ansible.
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import MOST_STEPS
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.suspicion import serial_name
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL
-from ansible_collections.pgops.sequences.plugins.module_utils._model import column_limits
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE, column_limits
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import alignment
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Refusal
@@ -26,13 +29,14 @@ if t.TYPE_CHECKING:
 _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 
-def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, role: str) -> str:
-    """What settles a sequence that needs a hand (contract, section 4, ``not_fixed``).
+def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, role: str) -> str | None:
+    """What settles a finding (contract, section 2), or what a repair leaves (section 4, ``not_fixed``).
 
     :arg observation: the sequence as it was found
     :arg verdict: what was made of it
     :arg refusal: why it is not moved, where a move is due and refused
     :arg role: the role that was not able to repair it
+    :returns: the statement, GRANT or option; None where a move is all there is to do, or nothing helps
     """
     sequence = observation.sequence
     reasons = (*verdict.reasons, *(refusal.reasons if refusal else ()))
@@ -62,8 +66,71 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
         return _grant_to_move(
             sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, quote_identifier(role)
         )
-    settleable = [trouble.remedy for trouble in verdict.troubles if trouble.reason not in STRUCTURAL]
-    return settleable[0] if settleable else "run again"
+    if verdict.troubles:
+        return _settle(verdict)
+    if {"behind", "behind_reference"}.intersection(reasons):
+        return None
+    return _for_warning(observation, verdict)
+
+
+def entries_of(observation: Observation) -> list[dict[str, t.Any]]:
+    """The entries of ``columns`` that confirm what a sequence is supposed to feed; none where nothing is supposed."""
+    guess, seen = observation.suspicion or (None, None)
+    if guess is None or seen is None:
+        return []
+    sequence, entries = seen.sequence, []
+    for column in sequence.columns:
+        said = {name: value for name, value in column.mapping._asdict().items() if value not in (None, SINGLE)}
+        table = f"{column.schema}.{column.table}"
+        place = {"sequence": f"{sequence.schema}.{sequence.name}", "table": table, "column": column.name}
+        entries.append({**place, **said})
+    return entries
+
+
+def _confirm(observation: Observation) -> str:
+    """What settles a suspicion: the entries that confirm it, or the default that the column has lost."""
+    text = f"columns: {json.dumps(entries_of(observation), ensure_ascii=False)}"
+    seen = observation.suspicion[1] if observation.suspicion else None
+    columns = seen.sequence.columns if seen else ()
+    if seen is None or len(columns) != 1 or seen.sequence.name != serial_name(columns[0].table, columns[0].name):
+        return text
+    (column,) = columns
+    name = quote_literal(seen.sequence.sql_name)
+    return (
+        f"{text} or, where the column has lost its default: ALTER TABLE {column.sql_table} ALTER COLUMN"
+        f" {column.sql_name} SET DEFAULT nextval({name}::regclass);"
+    )
+
+
+def _settle(verdict: Verdict) -> str:
+    """What settles why something could not be read: all GRANTs, each once, or the first that is none."""
+    settleable = [x for x in verdict.troubles if x.reason not in STRUCTURAL] or verdict.troubles
+    first = settleable[0]
+    if first.reason != "no_privilege":
+        return first.remedy
+    grants = [grant.strip() for x in settleable if x.reason == first.reason for grant in x.remedy.split(";")]
+    return " ".join(f"{grant};" if grant.startswith("GRANT") else grant for grant in dict.fromkeys(grants) if grant)
+
+
+def _for_warning(observation: Observation, verdict: Verdict) -> str | None:
+    sequence = observation.sequence
+    if "suspected" in verdict.reasons:
+        return _confirm(observation)
+    if "wrapped" in verdict.reasons or "near_limit" in verdict.reasons:
+        return _widen(sequence)
+    if "gap" in verdict.reasons:
+        return "where the gap is not wanted, and no application still holds values of it: mode: realign, confirm: true"
+    if "out_of_bounds" in verdict.reasons:
+        sign = ">" if sequence.ascending else "<"
+        pairs = zip(sequence.columns, observation.readings)
+        return " ".join(
+            f"SELECT * FROM {column.sql_table} WHERE {column.sql_name} {sign} {verdict.limit};"
+            for column, reading in pairs
+            if reading.out_of_bounds
+        )
+    if "differs" in verdict.reasons and verdict.reference:
+        return alignment(sequence, verdict.reference.differences, verdict.reference.entry)
+    return None
 
 
 def furthest_place(observation: Observation, furthest: int | None) -> str:

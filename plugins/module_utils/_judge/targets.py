@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._model import State
+from ansible_collections.pgops.sequences.plugins.module_utils._model import POOLED, State
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence
@@ -25,6 +25,36 @@ def furthest(observation: Observation) -> int | None:
     if not values:
         return None
     return max(values) if observation.sequence.ascending else min(values)
+
+
+def covered(observation: Observation) -> int | None:
+    """The furthest draw that is not to be made any more: one that stands for a value that is there.
+
+    Where applications take values in blocks (``columns``, ``allocation``), a pooled draw stands for those before it too.
+
+    :returns: the furthest value, for a sequence whose draws stand for themselves; None where no column holds one
+    """
+    sequence = observation.sequence
+    block = abs(sequence.increment) - 1
+    sign = 1 if sequence.ascending else -1
+    values = [
+        reading.furthest + sign * (block if column.mapping.allocation == POOLED else 0)
+        for column, reading in zip(sequence.columns, observation.readings)
+        if reading.furthest is not None
+    ]
+    if not values:
+        return None
+    return max(values) if sequence.ascending else min(values)
+
+
+def stands_alone(sequence: Sequence, next_value: int) -> bool:
+    """Whether a pooled draw is the very first, for whose block there is no room below MINVALUE: it stands for itself alone.
+
+    An optimizer whose first draw equals the initial value takes that value alone; one that creates its sequence with
+    START a block ahead takes all of the block, which begins within the bounds.
+    """
+    begin = next_value - sequence.increment + (1 if sequence.ascending else -1)
+    return next_value == sequence.start_value and not sequence.min_value <= begin <= sequence.max_value
 
 
 def beyond(sequence: Sequence, value: int, found: int) -> bool:
@@ -76,18 +106,37 @@ def steps_between(sequence: Sequence, found: int, next_value: int) -> int:
     return max(0, (abs(next_value - found) - 1) // abs(sequence.increment))
 
 
-def percent_used(sequence: Sequence, state: State) -> float:
-    """How much of the reach has been handed out, counted in steps from its start to its limit (contract, section 3).
+def percent_used(sequence: Sequence, state: State, found: int | None) -> float:
+    """How much of the reach is gone, counted in steps from its start to its limit (contract, section 3).
 
-    :returns: 0..100, rounded to two decimals; 0 for a sequence never called
+    Up to the next value or the furthest value in the columns, whichever is further.
+
+    :arg found: the furthest value, or None
+    :returns: 0..100, rounded to two decimals; 0 for a sequence never called that no value is ahead of
     """
-    if not state.is_called and state.last_value == sequence.start_value:
+    ahead = state.next_value(sequence.increment)
+    behind = found is not None and not beyond(sequence, ahead, found)
+    if not behind and not state.is_called and state.last_value == sequence.start_value:
         return 0.0
     reach, step = sequence.reach, abs(sequence.increment)
-    ahead = state.next_value(sequence.increment)
+    if found is not None and behind:
+        ahead = first_free(sequence, ahead, found)
     if sequence.ascending:
         used, left = (ahead - reach.lowest) // step, (reach.highest - ahead) // step + 1
     else:
         used, left = (reach.highest - ahead) // step, (ahead - reach.lowest) // step + 1
     used, left = max(0, used), max(0, left)
     return round(100 * used / (used + left), 2) if used else 0.0
+
+
+def nearest_ahead(observation: Observation) -> int | None:
+    """The value in any column that counting meets first from the next value on, as far as it was looked for."""
+    values = [reading.ahead for reading in observation.readings if reading.ahead is not None]
+    if not values:
+        return None
+    return min(values) if observation.sequence.ascending else max(values)
+
+
+def inserts_left(sequence: Sequence, next_value: int, ahead: int) -> int:
+    """How many values from the next one on come before one that is there."""
+    return max(0, -(-abs(ahead - next_value) // abs(sequence.increment)))

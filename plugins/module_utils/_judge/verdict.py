@@ -13,11 +13,16 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.suspicion import is_certain
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import (
     beyond,
+    covered,
     first_free,
     furthest,
+    inserts_left,
+    nearest_ahead,
     percent_used,
+    stands_alone,
     steps_between,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import (
@@ -27,11 +32,19 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.words impor
     UNKNOWN,
     WARNING,
 )
+from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence, State, Trouble
     from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import Difference
     from ansible_collections.pgops.sequences.plugins.module_utils._reference.reference import Referred
+
+
+_FAR, _NEAR = 2**40, 2**31
+"""Rows beyond the one and a sequence before the other: times, snowflakes, numbers of 53 bits."""
+
+_HILO_SIZES, _FEWEST_DRAWS = (10, 20, 32, 50, 100, 500, 1000, 32767, 32768), 10
+"""How many ids hilo generators usually take for a number, and from how many draws on that can be told from chance."""
 
 
 class Thresholds(t.NamedTuple):
@@ -66,6 +79,7 @@ class Verdict(t.NamedTuple):
     :ivar troubles: why columns or the state could not be read
     :ivar bound: what a target has to be beyond, where that is not the furthest value alone
     :ivar reference: how it stood elsewhere; None where no reference holds it
+    :ivar inserts_left: of one that has wrapped: values up to the nearest that is there
     """
 
     status: str
@@ -79,6 +93,7 @@ class Verdict(t.NamedTuple):
     troubles: tuple[Trouble, ...]
     bound: int | None = None
     reference: Compared | None = None
+    inserts_left: int | None = None
 
 
 def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
@@ -101,12 +116,17 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
         furthest=found,
         limit=reach.highest if sequence.ascending else reach.lowest,
         gap=None,
-        percent_used=percent_used(sequence, state) if state else None,
+        percent_used=percent_used(sequence, state, found) if state else None,
         target=None,
         troubles=troubles,
     )
 
     skipped = not_judged(sequence)
+    if skipped == "no_column" and is_suspected(observation, thresholds):
+        guess = observation.suspicion[0] if observation.suspicion else None
+        if guess and is_certain(guess):
+            return verdict._replace(status=WARNING, reasons=(*verdict.reasons, "suspected"))
+        return verdict._replace(reasons=(skipped, "suspected"))
     if skipped:
         return verdict._replace(reasons=(skipped,))
     if state is None:
@@ -114,21 +134,60 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
     return _judged(verdict, observation, state, thresholds)
 
 
+def is_suspected(observation: Observation, thresholds: Thresholds) -> bool:
+    """Whether a sequence that no column is known to draw from would be behind the one it is supposed to feed.
+
+    Not where rows lie outside of what it could hand out, or so far ahead that they are times or snowflakes; nor where
+    each number stands for as many ids again and again. Of two that claim one column it is the one close to its rows.
+    """
+    guess, seen = observation.suspicion or (None, None)
+    if guess is None or seen is None:
+        return False
+    found, state = furthest(seen), seen.state
+    inner = judge(seen, thresholds)
+    if "behind" not in inner.reasons or found is None or state is None or "out_of_bounds" in inner.reasons:
+        return False
+    next_value = state.next_value(seen.sequence.increment)
+    if abs(found) > _FAR and abs(next_value) < _NEAR:
+        return False
+    if guess.rivals and steps_between(seen.sequence, next_value, found) > thresholds.gap:
+        return False
+    return hilo_factor(observation) is None
+
+
+def hilo_factor(observation: Observation) -> int | None:
+    """How many ids each number seems to stand for, where an application multiplies what it draws (hilo); or None."""
+    seen = observation.suspicion[1] if observation.suspicion else None
+    if seen is None or seen.state is None or not seen.state.is_called or seen.sequence.increment != 1:
+        return None
+    found, last = furthest(seen), seen.state.last_value
+    if found is None or last < _FEWEST_DRAWS:
+        return None
+    return next((size for size in _HILO_SIZES if (last - 1) * size <= found <= (last + 1) * size), None)
+
+
 def _judged(verdict: Verdict, observation: Observation, state: State, thresholds: Thresholds) -> Verdict:
     """The verdict on a sequence that is to be judged and whose state is known."""
     sequence, reach, found = observation.sequence, observation.sequence.reach, verdict.furthest
     next_value = state.next_value(sequence.increment)
-    target = first_free(sequence, next_value, found)
+    taken = covered(observation)
+    target = first_free(sequence, next_value, taken)
     room = target in reach
-    behind = found is not None and not beyond(sequence, next_value, found)
-    exhausted = next_value not in reach
-    gap = None if behind or found is None else steps_between(sequence, found, next_value)
+    # One before the range that is its own would hand out what is another's.
+    short = _is_before_its_range(sequence, next_value)
+    exhausted = next_value not in reach and not short
+    behind = short or _is_behind(observation, next_value, taken)
+    left = _left_before_a_row(observation, next_value) if behind and not (room or exhausted or short) else 0
+    wrapped = left > thresholds.gap
+    behind = behind and not wrapped
+    gap = None if behind or wrapped or found is None else steps_between(sequence, found, next_value)
     outside = any(reading.out_of_bounds for reading in observation.readings)
-    used = verdict.percent_used or 0.0
+    used = (_stretch_used(observation, next_value) if wrapped else verdict.percent_used) or 0.0
 
     critical = ["behind"] * behind + ["exhausted"] * exhausted
     critical += ["no_room"] * bool(critical and not room)
-    warning = ["gap"] * (gap is not None and gap > thresholds.gap)
+    warning = ["wrapped"] * wrapped
+    warning += ["gap"] * (gap is not None and gap > thresholds.gap)
     warning += ["near_limit"] * (used >= thresholds.near_limit and not exhausted)
     warning += ["out_of_bounds"] * outside
     unread = list(_reasons_of(verdict.troubles))
@@ -147,15 +206,55 @@ def _judged(verdict: Verdict, observation: Observation, state: State, thresholds
         status=status,
         reasons=tuple(reasons),
         gap=gap,
+        percent_used=used,
         target=target if critical and advances else None,
+        inserts_left=left if wrapped else None,
     )
+
+
+def _is_behind(observation: Observation, next_value: int, taken: int | None) -> bool:
+    """Whether the next draw stands for a value that may be there (contract, *behind*)."""
+    sequence, found = observation.sequence, furthest(observation)
+    if found is None or taken is None or beyond(sequence, next_value, taken):
+        return False
+    return not (stands_alone(sequence, next_value) and beyond(sequence, next_value, found))
+
+
+def _is_before_its_range(sequence: Sequence, next_value: int) -> bool:
+    """Whether counting has yet to come to the range that the user says is the sequence's own."""
+    if next_value in sequence.reach or next_value not in sequence.storable:
+        return False
+    end = sequence.reach.highest if sequence.ascending else sequence.reach.lowest
+    return beyond(sequence, end, next_value)
+
+
+def _left_before_a_row(observation: Observation, next_value: int) -> int:
+    """How many inserts come before the nearest row ahead; 0 where that is not known of every column with rows ahead."""
+    sequence, ahead = observation.sequence, nearest_ahead(observation)
+    unasked = any(
+        reading.furthest is not None and not beyond(sequence, next_value, reading.furthest) and reading.ahead is None
+        for reading in observation.readings
+    )
+    if ahead is None or unasked or any(column.mapping.allocation != SINGLE for column in sequence.columns):
+        return 0
+    return inserts_left(sequence, next_value, ahead)
+
+
+def _stretch_used(observation: Observation, next_value: int) -> float:
+    """Per cent that is gone of the values from the reach's start to the nearest row ahead."""
+    sequence, ahead = observation.sequence, nearest_ahead(observation)
+    start = sequence.reach.lowest if sequence.ascending else sequence.reach.highest
+    if ahead is None:
+        return 0.0
+    used = inserts_left(sequence, start, next_value)
+    return round(100 * used / (used + inserts_left(sequence, next_value, ahead)), 2)
 
 
 def not_judged(sequence: Sequence) -> str | None:
     """Why a sequence is skipped on purpose, or None (contract, section 2, *skipped*)."""
-    if sequence.system:
+    if sequence.left_out and sequence.system:
         return "system"
-    if sequence.of_extension:
+    if sequence.left_out:
         return "extension"
     if not sequence.columns:
         return "no_column"

@@ -19,7 +19,7 @@ STATUSES = (HEALTHY, WARNING, CRITICAL, UNKNOWN, SKIPPED)
 QUIET = (HEALTHY, SKIPPED)
 """What is counted but not listed, unless ``show_all`` asks for it (contract, section 3)."""
 
-STRUCTURAL = frozenset({"not_a_number", "foreign_table", "view"})
+STRUCTURAL = frozenset({"not_a_number", "foreign_table", "view", "custom_default"})
 """Reasons that no privilege, lock or option settles: ``pg_sequence_fix`` warns of them (contract, section 4)."""
 
 LOCKED = "locked"

@@ -62,9 +62,10 @@ def read_again(observation: Observation, reader: Reader, aside: Sessions, everyt
         if reading.trouble is None and (everything or is_quick(column, reading))
     ]
     for place, column in wanted:
-        reading, settled = reading_of_ends(sequence, _ends(reader, aside, probes_of_ends(column)))
+        own = column.mapping.is_sql
+        reading, settled = reading_of_ends(sequence, _ends(reader, aside, probes_of_ends(column), own))
         if not settled:
-            within = _ends(reader, aside, probes_within(sequence, column))
+            within = _ends(reader, aside, probes_within(sequence, column), own)
             reading = reading._replace(furthest=furthest_of_ends(sequence, within))
         readings[place] = reading._replace(scan_rows=readings[place].scan_rows)
     state = states_within(reader, {sequence.oid: sequence}).get(sequence.oid)
@@ -82,8 +83,16 @@ def states_within(reader: Reader, sequences: Mapping[int, Sequence]) -> dict[int
     return states
 
 
-def _ends(reader: Reader, aside: Sessions, probes: List[Probe]) -> Ends:
-    """Run a reading, in one part or many, while a transaction is open."""
+def _ends(reader: Reader, aside: Sessions, probes: List[Probe], own: bool) -> Ends:
+    """Run a reading, in one part or many, while a transaction is open.
+
+    :arg own: it has SQL of the operator's own, which may only read, in a transaction that writes as well
+    """
+    if own:
+        reader.query("SAVEPOINT own; SET LOCAL transaction_read_only = on")
+        found = merged([read_batch(reader.query, [(0, probe)])[0] for probe in probes])
+        reader.query("ROLLBACK TO SAVEPOINT own; RELEASE SAVEPOINT own")
+        return found
     if len(probes) > 1 and len(aside.all) > 1:
         ends = run_probes(aside, {0: probes})[0]
         if isinstance(ends, DatabaseError):

@@ -11,12 +11,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Reading, State, Trouble
-from ansible_collections.pgops.sequences.plugins.module_utils._observe.columns import read_columns
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.columns import read_ahead, read_columns
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.obstacles import Limits, column_obstacle
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.states import read_states
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Sequence as List
 
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Sequence
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
@@ -35,7 +36,7 @@ def observe(sessions: Sessions, sequences: Iterable[Sequence], limits: Limits) -
     """
     sequences = list(sequences)
     columns = [(number, place) for number, sequence in enumerate(sequences) for place in range(len(sequence.columns))]
-    judged = [not (sequence.cycle or sequence.of_extension or sequence.system) for sequence in sequences]
+    judged = [not (sequence.cycle or sequence.left_out) for sequence in sequences]
     readings: dict[tuple[int, int], Reading] = {}
 
     wanted = {}
@@ -51,6 +52,7 @@ def observe(sessions: Sessions, sequences: Iterable[Sequence], limits: Limits) -
 
     shown = {number: sequence for number, sequence in enumerate(sequences) if judged[number] or sequence.can_select}
     states = read_states(sessions, shown)
+    _look_ahead(sessions, sequences, readings, states)
     observations = []
     for number, sequence in enumerate(sequences):
         found = states.get(number)
@@ -63,3 +65,25 @@ def observe(sessions: Sessions, sequences: Iterable[Sequence], limits: Limits) -
             )
         )
     return observations
+
+
+def _look_ahead(
+    sessions: Sessions,
+    sequences: List[Sequence],
+    readings: dict[tuple[int, int], Reading],
+    states: Mapping[int, State | Trouble],
+) -> None:
+    """Read which row is nearest, where rows stand at the very end of the reach and the next value before them."""
+    wanted = {}
+    for (number, place), reading in readings.items():
+        sequence, state = sequences[number], states.get(number)
+        if reading.furthest is None or not isinstance(state, State):
+            continue
+        next_value = state.next_value(sequence.increment)
+        sign, end = (1, sequence.reach.highest) if sequence.ascending else (-1, sequence.reach.lowest)
+        # Anything further from the end than a block or two leaves room beyond it.
+        full = abs(end - reading.furthest) < 2 * abs(sequence.increment)
+        if full and next_value in sequence.reach and (reading.furthest - next_value) * sign > 0:
+            wanted[number, place] = (sequence, sequence.columns[place], next_value)
+    for key, value in (read_ahead(sessions, wanted) if wanted else {}).items():
+        readings[key] = readings[key]._replace(ahead=value)

@@ -31,7 +31,7 @@ class Limits(t.NamedTuple):
 
 def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble | None:
     """Why a column is not to be read at all (contract, section 2, *unknown*)."""
-    place, table = f"{column.schema}.{column.table}.{column.name}", column.sql_table
+    place = f"{column.schema}.{column.table}.{column.name}"
     role = quote_identifier(session.role)
     if column.kind in "vm":
         return Trouble(
@@ -39,7 +39,14 @@ def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble
             f"{place} belongs to a view, and reading it would run the view's functions with this role's rights",
             "map the table behind it with the option columns",
         )
-    if column.transformed:
+    if column.custom_default:
+        return Trouble(
+            "custom_default",
+            f"the default of {place} is a function of the users' own, so its values are not the sequence's",
+            "nothing is to be done where the ids are times or snowflakes; if the function hands out the sequence's"
+            " numbers as they are, map the column with the option columns",
+        )
+    if column.transformed and column.mapping.expression is None:
         return Trouble(
             "not_a_number",
             f"the default of {place} does more than nextval(), so its values cannot be compared with the sequence's",
@@ -62,8 +69,9 @@ def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble
             "audit the primary",
         )
     if not column.schema_usage or not column.can_select:
-        grants = [] if column.schema_usage else [f"GRANT USAGE ON SCHEMA {quote_identifier(column.schema)} TO {role};"]
-        grants += [] if column.can_select else [f"GRANT SELECT ({column.sql_name}) ON {table} TO {role};"]
+        schema = quote_identifier(column.schema)
+        grants = [] if column.schema_usage else [f"GRANT USAGE ON SCHEMA {schema} TO {role};"]
+        grants += [] if column.can_select else [f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role};"]
         return Trouble("no_privilege", f"{session.role} may not read {place}", " ".join(grants))
     if column.untrusted and not limits.trust_index_functions:
         return Trouble(
@@ -87,11 +95,12 @@ def sequence_obstacle(sequence: Sequence, session: Session) -> Trouble | None:
     if sequence.unlogged and session.in_recovery:
         cause = f"{name} is unlogged: a standby does not have its state"
         return Trouble("unlogged_on_standby", cause, "audit the primary")
-    grants = []
+    # One for all of the schema: whoever has to ask for it asks once.
+    grants, schema = [], quote_identifier(sequence.schema)
     if not sequence.schema_usage:
-        grants.append(f"GRANT USAGE ON SCHEMA {quote_identifier(sequence.schema)} TO {role};")
+        grants.append(f"GRANT USAGE ON SCHEMA {schema} TO {role};")
     if not sequence.can_select and not sequence.can_use:
-        grants.append(f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO {role};")
+        grants.append(f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role};")
     return Trouble("no_privilege", f"{session.role} may not read {name}", " ".join(grants)) if grants else None
 
 

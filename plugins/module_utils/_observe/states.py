@@ -75,7 +75,7 @@ def read_states(sessions: Sessions, wanted: Mapping[t.Any, Sequence]) -> dict[t.
                 "no_privilege",
                 f"{sessions.role} may use {sequence.schema}.{sequence.name}"
                 " but not see where an uncalled sequence stands",
-                f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO {role};",
+                f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA {quote_identifier(sequence.schema)} TO {role};",
             )
         else:
             states[key] = state_of(result)

@@ -14,6 +14,8 @@ from ansible_collections.pgops.sequences.plugins.module_utils._model import Trou
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 
 if t.TYPE_CHECKING:
+    from collections.abc import Sequence as List
+
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
@@ -33,10 +35,49 @@ def column_trouble(error: DatabaseError, column: Column, session: Session) -> Tr
     return _trouble(error, f"{column.schema}.{column.table}.{column.name}", grant)
 
 
+def own_texts(column: Column) -> str:
+    """The operator's own SQL of a column, in words."""
+    mapping = column.mapping
+    pairs = [("where", mapping.where), ("expression", mapping.expression)]
+    texts = " and ".join(f'{name} "{text}"' for name, text in pairs if text is not None)
+    return f"{texts} of {column.schema}.{column.table}.{column.name}"
+
+
+def own_sql_trouble(error: DatabaseError, column: Column, session: Session) -> Trouble:
+    """Translate a failed reading by the operator's own SQL."""
+    cause, role = f"{own_texts(column)}: {error}", quote_identifier(session.role)
+    if error.sqlstate == "42501":
+        grant = f"GRANT SELECT ON {column.sql_table} TO {role};"
+        return Trouble("no_privilege", cause, f"{grant} and what else the entry of columns uses")
+    if error.sqlstate == "55P03":
+        return Trouble("locked", cause, "run again when it is free, or with a longer lock_timeout")
+    if error.sqlstate == "57014":
+        remedy = "run again with a longer statement_timeout, or with an index for the entry of columns"
+        return Trouble("timeout", cause, remedy)
+    return Trouble("error", cause, "correct where or expression in the entry of columns, and run again")
+
+
 def sequence_trouble(error: DatabaseError, sequence: Sequence, session: Session) -> Trouble:
     """Translate a failed reading or repair of a sequence to the contract's reasons."""
     grant = f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO {quote_identifier(session.role)};"
     return _trouble(error, f"{sequence.schema}.{sequence.name}", grant)
+
+
+def forbidden_trouble(cause: str, sequence: Sequence, event_triggers: List[str]) -> Trouble:
+    """Why a sequence cannot be moved where DDL is refused, and it is too far to go step by step."""
+    name = f"{sequence.schema}.{sequence.name}"
+    if event_triggers:
+        names = [quote_identifier(trigger) for trigger in event_triggers]
+        off = " ".join(f"ALTER EVENT TRIGGER {trigger} DISABLE;" for trigger in names)
+        on = " ".join(f"ALTER EVENT TRIGGER {trigger} ENABLE;" for trigger in names)
+        remedy = f"{off} then run again, and afterwards {on}"
+    else:
+        remedy = f"run as a role that may ALTER SEQUENCE {sequence.sql_name}"
+    cause = (
+        f"{name}: its lock needs ALTER SEQUENCE, which is refused here ({cause}); it is too far to go there by nextval(),"
+        " and without the lock a sequence in use might go backward"
+    )
+    return Trouble("error", cause, remedy)
 
 
 def _trouble(error: DatabaseError, place: str, grant: str) -> Trouble:

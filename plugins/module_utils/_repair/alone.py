@@ -27,6 +27,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.words impor
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.again import read_again
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.probes import PATIENCE
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.states import quick_states
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.troubles import VANISHED
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import change_of
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.statements import setval, statement_of
@@ -34,6 +35,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._unchanged import 
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Sequence as List
 
     from ansible_collections.pgops.sequences.plugins.module_utils._audit.database import Entered
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
@@ -45,9 +47,26 @@ if t.TYPE_CHECKING:
 
     Run = Callable[..., list[Row]]
 
+_EVENT_TRIGGERS = """
+SELECT evtname::text AS name FROM pg_event_trigger
+WHERE evtenabled <> 'D' AND evtevent IN ('ddl_command_start', 'ddl_command_end', 'sql_drop', 'table_rewrite')
+ORDER BY 1
+"""
+
 
 class Altered(Exception):
     """The sequence is no longer what was discovered; nothing was changed."""
+
+
+class Forbidden(DatabaseError):
+    """``ALTER SEQUENCE`` is refused here, by an event trigger or the server's own rules; nothing was changed.
+
+    :ivar event_triggers: those that are enabled, any of which may have refused it
+    """
+
+    def __init__(self, error: DatabaseError, event_triggers: List[str]) -> None:
+        super().__init__(str(error), error.sqlstate, error.connection_lost)
+        self.event_triggers = event_triggers
 
 
 class _NothingToDo(Exception):
@@ -65,12 +84,18 @@ def move_alone(entered: Entered, finding: Finding, last_try: bool) -> Change | N
     :raises DatabaseError: it could not be moved
     """
     # Parts of large tables are read through another session while this one holds the lock.
-    entered.sessions.grow(2 if any(column.parts for column in finding.sequence.columns) else 1)
+    wanted = 2 if any(column.parts for column in finding.sequence.columns) else 1
+    entered.sessions.grow(min(wanted, entered.options.jobs))
     with entered.sessions.borrow() as session:
         if finding.move and finding.move.method == STEPPED:
             return _move_stepped(entered, session, finding)
         try:
             return _move_locked(entered, session, finding)
+        except Forbidden:
+            # Nobody needs DDL to go forward by nextval().
+            if not _can_step(finding, finding.move):
+                raise
+            return _move_stepped(entered, session, finding)
         except DatabaseError as error:
             # An owner who never gets the lock can still go forward without it.
             if not (last_try and error.sqlstate == "55P03" and _can_step(finding, finding.move)):
@@ -88,7 +113,7 @@ def _move_locked(entered: Entered, session: Session, finding: Finding) -> Change
         if lock_tables:
             _lock_tables(finding, run)
         _refuse_altered(sequence, run)
-        run(f"ALTER SEQUENCE {sequence.sql_name} CACHE {sequence.cache_size}")
+        _alter(session, sequence, run)
         # Going forward, a column missed is found by the audit after the move; going back it would be too late.
         if not realign:
             _refuse_altered(sequence, run)
@@ -104,6 +129,24 @@ def _move_locked(entered: Entered, session: Session, finding: Finding) -> Change
         run(setval(move.after, f"{sequence.oid}::regclass"))
         return change_of(locked, move)
     return None
+
+
+def _alter(session: Session, sequence: Sequence, run: Run) -> None:
+    """Take the sequence's lock by DDL that changes nothing.
+
+    :raises Forbidden: there is to be no DDL here
+    :raises DatabaseError: the lock could not be had, or the sequence is gone
+    """
+    try:
+        run(f"ALTER SEQUENCE {sequence.sql_name} CACHE {sequence.cache_size}")
+    except DatabaseError as error:
+        # Locks, cancellations, resources, the connection, and what vanished are not about DDL.
+        passing = (error.sqlstate or "08")[:2] in ("08", "40", "53", "55", "57", "58") or error.sqlstate in VANISHED
+        if passing or error.connection_lost:
+            raise
+        run("ROLLBACK")
+        found = session.query(_EVENT_TRIGGERS)
+        raise Forbidden(error, [row["name"] for row in found]) from error
 
 
 def _move_stepped(entered: Entered, session: Session, finding: Finding) -> Change | None:

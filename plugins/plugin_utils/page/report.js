@@ -186,6 +186,8 @@
       if (playbook) body.append(make("p", { class: "soft" }, "On the controller, under the sequence's lock, with the inventory and the connection of this report:"), code(playbook, "the command"));
       body.append(make("p", { class: "soft" }, `${playbook ? "Or in" : "In"} the database, with nobody writing:`), code(fix.statement, "the statement"));
     }
+    const remedy = row[at.remedy];
+    if (remedy && !(fix && fix.statement === remedy)) body.append(make("h3", null, "What settles it"), code(remedy, "the remedy"));
     body.append(
       make("h3", null, "Numbers"),
       make("dl", null,

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import strategies as st
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _model
+from ansible_collections.pgops.sequences.plugins.module_utils._judge import suspicion
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Rules, decide
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Move, Policy, Refusal, plan
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import state_for
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import Thresholds, Verdict, judge
@@ -269,13 +271,13 @@ def test_exhausted_is_next_value_outside_the_reach(observation: Observation, exp
 @pytest.mark.parametrize(
     ("observation", "expected"),
     [
-        (seen(sequence(highest=10), 2, 9), "critical behind"),
-        (seen(sequence(highest=10), 2, 10), "critical behind no_room"),
-        (seen(sequence(4, highest=10), 1, 9, called=False), "critical behind no_room"),
+        (seen(sequence(highest=10), 2, 9), "critical behind near_limit"),
+        (seen(sequence(highest=10), 2, 10), "critical behind no_room near_limit"),
+        (seen(sequence(4, highest=10), 1, 9, called=False), "critical behind no_room near_limit"),
         (seen(sequence(4, highest=13), 1, 9, called=False), "critical behind"),
-        (seen(sequence(-4, lowest=-10), -1, -9, called=False), "critical behind no_room"),
+        (seen(sequence(-4, lowest=-10), -1, -9, called=False), "critical behind no_room near_limit"),
         (seen(sequence(-4, lowest=-13), -1, -9, called=False), "critical behind"),
-        (seen(sequence(columns=[column("smallint")]), 2, 32767), "critical behind no_room"),
+        (seen(sequence(columns=[column("smallint")]), 2, 32767), "critical behind no_room near_limit"),
     ],
 )
 def test_no_room_is_where_no_legal_target_exists(observation: Observation, expected: str) -> None:
@@ -469,8 +471,9 @@ def test_margin_leaves_values_free_beyond_the_furthest() -> None:
 def test_margin_beyond_the_limit_is_refused() -> None:
     few = sequence(highest=100)
     assert next_after(seen(few, 1, 79), margin=20) == 100
-    assert refused(seen(few, 1, 80), margin=20) == ("behind", "no_room")
-    assert refused(seen(sequence(-1, lowest=-100), -1, -80), margin=20) == ("behind", "no_room")
+    assert refused(seen(few, 1, 80), margin=20) == ("behind", "near_limit", "no_room")
+    down = sequence(-1, lowest=-100)
+    assert refused(seen(down, -1, -80), margin=20) == ("behind", "near_limit", "no_room")
 
 
 def test_max_jump_refuses_a_longer_move_in_values() -> None:
@@ -724,3 +727,178 @@ def test_steps_end_where_calling_nextval_ends(case: Small, cache: int) -> None:
             last = block[-1]
         value = block.pop(0)
     assert step.after == State(last, True)
+
+
+def mapped(base_type: str = "bigint", **more: Any) -> _model.Column:
+    return column(base_type, mapping=_model.Mapping(**more))
+
+
+POOLED = sequence(50, columns=[mapped(allocation="pooled")])
+
+
+@pytest.mark.parametrize(
+    ("observation", "expected", "after"),
+    [
+        (seen(POOLED, 201, 140), "healthy", None),
+        (seen(POOLED, 151, 140), "critical behind", 201),
+        (seen(POOLED, 151, 101), "healthy", None),
+        (seen(POOLED, 151, 102), "critical behind", 201),
+        (seen(POOLED, 1, 1, called=False), "critical behind", 51),
+        (seen(POOLED, 1, None, called=False), "healthy", None),
+        (seen(POOLED._replace(min_value=-100), 1, 0, called=False), "critical behind", 51),
+        (seen(POOLED._replace(start_value=50), 50, 7, called=False), "critical behind", 100),
+        (seen(POOLED._replace(start_value=20), 20, 7, called=False), "healthy", None),
+        (seen(POOLED._replace(start_value=20), 40, 25), "critical behind", 90),
+        (seen(sequence(-50, columns=[mapped(allocation="pooled")]), -151, -140), "critical behind", -201),
+        (seen(sequence(-50, columns=[mapped(allocation="pooled")]), -201, -140), "healthy", None),
+        (seen(sequence(50, columns=[mapped(allocation="pooled_lo")]), 151, 140), "healthy", None),
+        (seen(sequence(50, columns=[mapped(allocation="pooled_lo")]), 101, 140), "critical behind", 151),
+    ],
+)
+def test_draws_that_stand_for_blocks(observation: Observation, expected: str, after: int | None) -> None:
+    assert said(observation) == expected
+    assert next_after(observation) == after
+
+
+def test_a_block_from_its_low_end_has_to_fit_with_its_high_end() -> None:
+    low = sequence(50, columns=[mapped("smallint", allocation="pooled_lo")])
+    assert low.reach.highest == 32767 - 49
+    assert sequence(-50, columns=[mapped("smallint", allocation="pooled_lo")]).reach.lowest == -32768 + 49
+    assert said(seen(low, 32750, None)) == "critical exhausted"
+
+
+RANGED = sequence(columns=[mapped(minimum=1000, maximum=1999)])
+
+
+def test_a_range_of_its_own_cuts_the_reach() -> None:
+    assert RANGED.reach == _model.Reach(1000, 1999)
+    assert RANGED.storable == _model.Reach(1, MAX64)
+    assert said(seen(RANGED, 1501, 1500)) == "healthy"
+    assert said(seen(RANGED, 5, None)) == "critical behind" and next_after(seen(RANGED, 5, None)) == 1000
+    assert next_after(seen(RANGED, 5, 1500)) == 1501
+    assert said(seen(RANGED, 2000, 1500)) == "critical exhausted"
+    down = sequence(-1, columns=[mapped(minimum=-1999, maximum=-1000)])
+    assert said(seen(down, -5, None)) == "critical behind" and next_after(seen(down, -5, None)) == -1000
+
+
+def full(ahead: int | None, next_value: int = -2147480000, gap: int = 1000, **more: Any) -> str:
+    whole = sequence(lowest=-(2**31), highest=2**31 - 1, data_type="integer", **more)
+    return said(seen(whole, next_value, Reading(furthest=2**31 - 1, ahead=ahead)), gap=gap)
+
+
+def test_counting_that_goes_on_before_its_rows_has_wrapped() -> None:
+    assert full(2147483597) == "warning wrapped"
+    assert full(-2147480000 + 1001) == "warning wrapped"
+    assert full(-2147480000 + 1000) == "critical behind no_room near_limit"
+    assert full(-2147480000 + 1000, gap=999) == "warning wrapped"
+    assert full(None) == "critical behind no_room near_limit"
+    whole = sequence(lowest=-(2**31), highest=2**31 - 1)
+    found = verdict(seen(whole, -(2**31) + 100, Reading(furthest=2**31 - 1, ahead=-(2**31) + 10100)), gap=100)
+    assert (found.inserts_left, found.percent_used, found.target) == (10000, 0.99, None)
+    apart = seen(whole, 0, Reading(furthest=2**31 - 1, ahead=5000), Reading(furthest=2**31 - 1))
+    assert said(apart) == "critical behind no_room near_limit"
+
+
+def test_named_sequences_of_extensions_and_systems_are_judged() -> None:
+    for more in ({"system": True}, {"of_extension": True}):
+        assert said(seen(sequence(**more, named=True), 1, 7)) == "critical behind"
+        assert said(seen(sequence(**more), 1, 7)) == f"skipped {'system' if 'system' in more else 'extension'}"
+
+
+def key(table: str, name: str = "id", schema: str = "public", number: int = 1, main: bool = True) -> _model.Key:
+    return _model.Key(number, 1, schema, table, name, main)
+
+
+def guess(name: str, *keys: _model.Key, schema: str = "public") -> tuple[str, str] | None:
+    facts = _model.Facts((_model.Orphan(7, schema, name, False),), keys)
+    found = suspicion.guesses(facts).get(7)
+    if not found:
+        return None
+    return found.certainty, ",".join(f"{k.table}.{k.column}" for k in found.keys or found.tied)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "expected"),
+    [
+        ("t_id_seq", [key("t"), key("t_id")], ("name of table and column", "t.id")),
+        ("t_id_seq3", [key("t")], ("name of table and column", "t.id")),
+        ("s_t_id", [key("t")], ("name of table and column", "t.id")),
+        ("T_id_seq", [key("t")], ("name of table and column, but for upper and lower case", "t.id")),
+        ("T_id_seq", [key("T")], ("name of table and column", "T.id")),
+        (
+            "entity_type_id_seq",
+            [key("entity_type"), key("entity", "type_id")],
+            ("name of table and column", "entity_type.id,entity.type_id"),
+        ),
+        ("t_seq", [key("t", "nr")], ("name of the table", "t.nr")),
+        ("t_seq", [key("t", "nr", main=False)], None),
+        ("t_gen", [key("t"), key("ts")], ("name of the table", "t.id")),
+        ("foo_seq", [key("t"), key("u")], None),
+        ("groups_seq", [key("group")], ("plural or run together", "group.id")),
+        ("inspire_atom_feed_id_seq", [key("inspireatomfeed")], ("plural or run together", "inspireatomfeed.id")),
+        ("t_id_seq", [key("t", schema="app")], ("name of table and column, of another schema", "t.id")),
+        ("ir_sequence_007", [key("ir_sequence_007")], None),
+        ("base_registry_signaling", [key("base_registry_signaling")], None),
+        ("hibernate_sequence", [key("a"), key("b")], ("single name", "a.id,b.id")),
+    ],
+)
+def test_guesses_by_names(name: str, keys: list[_model.Key], expected: tuple[str, str] | None) -> None:
+    found = guess(name, *(one._replace(relation=place) for place, one in enumerate(keys)))
+    if found and name == "hibernate_sequence":
+        assert expected == found
+    else:
+        assert found == expected
+
+
+def test_two_that_fit_equally_are_named_and_none_is_suspected() -> None:
+    facts = _model.Facts((_model.Orphan(7, "public", "g_id_seq", False),), (key("gs"), key("ges", number=2)))
+    found = suspicion.guesses(facts)[7]
+    assert found.keys == () and {one.table for one in found.tied} == {"gs", "ges"}
+
+
+def test_names_are_cut_as_postgresql_cuts_them() -> None:
+    assert suspicion.serial_name("t" * 60, "id") == f"{'t' * 56}_id_seq"
+    assert suspicion.serial_name("t" * 40, "c" * 40) == f"{'t' * 29}_{'c' * 29}_seq"
+    assert suspicion.serial_name("t", "id") == "t_id_seq"
+
+
+def supposed(next_value: int, found: int, certainty: str = "trigger", called: bool = True, **more: Any) -> str:
+    """What is said of a sequence of no column that is supposed to feed one."""
+    rivals = more.pop("rivals", ())
+    inner = seen(
+        sequence(**more),
+        next_value,
+        Reading(furthest=found, out_of_bounds=more.get("highest", MAX64) < found),
+        called=called,
+    )
+    outer = seen(inner.sequence._replace(columns=()), next_value, called=called)
+    about = (_model.Guess(certainty, (key("t"),), (), (), rivals), inner)
+    return said(outer._replace(suspicion=about))
+
+
+def test_only_what_is_certain_enough_is_a_warning_and_only_what_is_ahead_is_suspected() -> None:
+    assert supposed(1, 9) == "warning suspected"
+    assert supposed(1, 9, "name of table and column") == "warning suspected"
+    assert supposed(1, 9, "known application: x") == "warning suspected"
+    assert supposed(1, 9, "name of the table") == "skipped no_column suspected"
+    assert supposed(1, 9, "name of table and column, of another schema") == "skipped no_column suspected"
+    assert supposed(10, 9) == "skipped no_column"
+    assert supposed(1, 2**50) == "skipped no_column"
+    assert supposed(2**32, 2**50) == "warning suspected"
+    assert supposed(1, 2000, rivals=("public.other",)) == "skipped no_column"
+    assert supposed(1500, 2000, rivals=("public.other",)) == "warning suspected"
+    assert supposed(41, 1995) == "skipped no_column"
+    assert supposed(41, 1995, called=False) == "warning suspected"
+    assert supposed(41, 1700) == "warning suspected"
+
+
+def test_a_suspicion_moves_nothing() -> None:
+    inner = seen(sequence(), 1, 9)
+    outer = inner._replace(
+        sequence=inner.sequence._replace(columns=()),
+        readings=(),
+        suspicion=(_model.Guess("trigger", (key("t"),)), inner),
+    )
+    for policy in (Policy(), Policy(realign=True)):
+        found = decide("d", outer, Rules(Thresholds(), policy), "r")
+        assert found.step is None and (found.remedy or "").startswith("columns: ")

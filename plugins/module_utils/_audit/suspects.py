@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection: it can change at any time.
+
+"""A database in, what its sequences may feed that no column is known to draw from out, and what is seen if they do."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.describe import supposed
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.suspects import facts_of_orphans, tables_named
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.known import COUNTERS, TABLES
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.suspicion import guesses, mapping_of
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.observe import observe
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping as Map
+    from collections.abc import Sequence as List
+
+    from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import Choice
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Guess, Observation
+    from ansible_collections.pgops.sequences.plugins.module_utils._observe.obstacles import Limits
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
+    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader
+
+
+class Suspects(t.NamedTuple):
+    """What a database's names and triggers show beside its catalogs' links.
+
+    :ivar guesses: what sequences may feed, by their oids
+    :ivar counters: tables that count instead of a sequence, each with whose they usually are
+    """
+
+    guesses: Map[int, Guess] = {}
+    counters: List[str] = ()
+
+
+def suspects_of(session: Reader, choice: Choice) -> Suspects:
+    """Look for what sequences may feed, and for what counts without one.
+
+    :raises DatabaseError: a catalog could not be read
+    """
+    counters = [f"{schema}.{name} ({COUNTERS[name.lower()]})" for schema, name in tables_named(session, COUNTERS)]
+    return Suspects(guesses(facts_of_orphans(session, choice, TABLES)), counters)
+
+
+def with_suspicions(
+    sessions: Sessions, choice: Choice, suspects: Suspects, seen: List[Observation], limits: Limits
+) -> list[Observation]:
+    """Add what would be seen of sequences without a column if they fed what they are supposed to.
+
+    :raises DatabaseError: the database could not be read
+    """
+    wanted = {
+        one.sequence.oid: suspects.guesses[one.sequence.oid]
+        for one in seen
+        if not one.sequence.columns and one.sequence.oid in suspects.guesses
+    }
+    if not wanted:
+        return list(seen)
+    sequences = {one.sequence.oid: one.sequence for one in seen}
+    asked = {
+        oid: [
+            (key.relation, key.number, mapping_of(guess, place, sequences[oid].increment))
+            for place, key in enumerate(guess.keys)
+        ]
+        for oid, guess in wanted.items()
+    }
+    columns = supposed(sessions, choice, asked)
+    supposing = [sequences[oid]._replace(columns=columns[oid]) for oid in wanted if oid in columns]
+    found = {one.sequence.oid: one for one in observe(sessions, supposing, limits)} if supposing else {}
+    return [
+        one._replace(suspicion=(wanted[one.sequence.oid], found.get(one.sequence.oid)))
+        if one.sequence.oid in wanted
+        else one
+        for one in seen
+    ]
