@@ -17,6 +17,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves impor
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL
 from ansible_collections.pgops.sequences.plugins.module_utils._model import column_limits
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import alignment
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Refusal
@@ -63,7 +64,11 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
             sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, quote_identifier(role)
         )
     settleable = [trouble.remedy for trouble in verdict.troubles if trouble.reason not in STRUCTURAL]
-    return settleable[0] if settleable else "run again"
+    if settleable:
+        return settleable[0]
+    compared = verdict.reference
+    aligned = alignment(sequence, compared.differences, compared.entry) if compared else None
+    return aligned or "run again"
 
 
 def furthest_place(observation: Observation, furthest: int | None) -> str:
