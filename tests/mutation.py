@@ -46,7 +46,7 @@ MUTATIONS = [
     Mutation(
         "reference: rows forgotten",
         "_judge/by_reference.py",
-        "further = _further(sequence, verdict.furthest, reference)",
+        "further = _further(sequence, covered(observation), reference)",
         "further = reference",
     ),
     Mutation(

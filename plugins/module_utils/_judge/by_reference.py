@@ -20,7 +20,13 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets imp
     steps_between,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import Compared
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import CRITICAL, HEALTHY, UNKNOWN, WARNING
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import (
+    CRITICAL,
+    HEALTHY,
+    SKIPPED,
+    UNKNOWN,
+    WARNING,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Trouble
 from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import (
     counts_alike,
@@ -33,7 +39,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._reference.reference import Referred
 
 _GRAVE = ("behind", "exhausted")
-_BY_DEFINITION = ("system", "extension", "no_column", "cycle")
 
 
 def compared(observation: Observation, verdict: Verdict, entry: Referred | None, thresholds: Thresholds) -> Verdict:
@@ -51,7 +56,8 @@ def compared(observation: Observation, verdict: Verdict, entry: Referred | None,
     differences = differences_of(sequence, state, entry)
     verdict = verdict._replace(reference=Compared(entry, differences))
     troubles = (*verdict.troubles, *_troubles(observation, verdict, entry))
-    reasons = [reason for reason in verdict.reasons if reason not in _BY_DEFINITION]
+    # What it would have been skipped for is no matter: the reference says where it has to be.
+    reasons = [] if verdict.status == SKIPPED else list(verdict.reasons)
     if state is None:
         unknown = dict.fromkeys((*(trouble.reason for trouble in troubles), *reasons))
         return verdict._replace(status=UNKNOWN, reasons=tuple(unknown), troubles=troubles)
