@@ -24,6 +24,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors i
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.settings import (
     ASK_SERVER,
+    ASK_SERVER_WITHOUT_IDENTIFIER,
     READ_ONLY,
     Server,
     local_settings,
@@ -120,7 +121,7 @@ class Session:
         except Exception as error:  # The drivers raise many types here, ValueError and TypeError among them.
             raise connect_error(self.target, self.database, str(error)) from error
         try:
-            self._server = Server(**self.query(ASK_SERVER)[0])
+            self._server = self._ask_server()
         except DatabaseError as error:
             self.close()
             raise connect_error(self.target, self.database, str(error)) from error
@@ -133,6 +134,14 @@ class Session:
         if self._server.encoding == "SQL_ASCII":
             # Names there may be any bytes; LATIN1 carries each byte through unchanged in both directions.
             driver.set_client_encoding(self._connection, "LATIN1")
+
+    def _ask_server(self) -> Server:
+        try:
+            return Server(**self.query(ASK_SERVER)[0])
+        except DatabaseError as error:
+            if error.sqlstate != "42501":
+                raise
+            return Server(**self.query(ASK_SERVER_WITHOUT_IDENTIFIER)[0])
 
     @property
     def version_number(self) -> int:

@@ -76,9 +76,11 @@ SELECT current_setting('server_version_num')::int AS version_number,
        current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL AS restricts,
        current_user::text AS role,
        current_setting('server_encoding') AS encoding,
-       CASE WHEN has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
-            THEN (SELECT system_identifier::text FROM pg_control_system()) END AS system_identifier
+       (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier
 """
+
+ASK_SERVER_WITHOUT_IDENTIFIER = ASK_SERVER.replace("(SELECT system_identifier::text FROM pg_control_system())", "NULL")
+"""The same for a role that may not run pg_control_system()."""
 
 
 def local_settings(
