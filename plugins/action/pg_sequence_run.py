@@ -18,7 +18,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
     connection_arguments,
     repair_arguments,
 )
-from ansible_collections.pgops.sequences.plugins.module_utils._restore_plan import restore_arguments
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _fleet, _log, _settings, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import Host, WriteError, or_tell, settings_of, who
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import cleaned
