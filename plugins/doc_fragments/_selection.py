@@ -62,7 +62,7 @@ options:
         required: true
       allocation:
         description:
-          - Which ids a value of the sequence stands for in the application: V(single), for itself, unless
+          - Which ids a value of the sequence stands for in the application - V(single), for itself, unless
             given; V(pooled), for value - increment + 1 to value, as optimizers of Hibernate and EclipseLink
             take them; V(pooled_lo), for value to value + increment - 1.
         type: str

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader
 
+# A default hangs on its sequence by 'n'; up to version 13 a sequence's own row type does by 'i'.
 _ORPHANS = """
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, s.seqcycle AS cycle
 FROM pg_class c
@@ -34,7 +35,7 @@ WHERE c.relkind = 'S' AND n.nspname <> 'information_schema' AND left(n.nspname::
                     AND (d.deptype IN ('i', 'e') OR d.deptype = 'a' AND d.refobjsubid > 0))
   AND NOT EXISTS (SELECT FROM pg_depend d
                   WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
-                    AND d.classid IN ('pg_attrdef'::regclass, 'pg_type'::regclass))
+                    AND d.classid IN ('pg_attrdef'::regclass, 'pg_type'::regclass) AND d.deptype = 'n')
 """
 
 # Keys of one integer column that have no source of their own: no default, no identity, no sequence they own, and no key
