@@ -87,7 +87,9 @@ def fleet() -> dict[str, Any]:
     # A line over several reports is drawn over those of the same hosts alone.
     earlier = document(
         {
-            "db1": Outcome(repair(findings=[{**found[1], "next_value": 1900000000}, found[0], finding("was_seq")]), None),
+            "db1": Outcome(
+                repair(findings=[{**found[1], "next_value": 1900000000}, found[0], finding("was_seq")]), None
+            ),
             "db2": Outcome(audit(*other, healthy=700), None),
             "db3": Outcome(audit(database_error="cannot enter database crm: GRANT CONNECT"), None),
             "db4": Outcome(None, "no route to host"),
