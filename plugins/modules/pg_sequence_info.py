@@ -271,8 +271,14 @@ activity:
       GRANT pg_read_all_stats to it.
   type: dict
   returned: with O(activity=true)
-  sample: {wal_position: 0/3000060, started_at: "1795831200.123456", version: "18.4", read_only: false, sees_all_writers: true, writers: [], slots: [{name: from_old, database: shop, plugin: pgoutput,
-           active: true, lag_bytes: 0}]}
+  sample:
+    wal_position: 0/3000060
+    started_at: "1795831200.123456"
+    version: "18.4"
+    read_only: false
+    sees_all_writers: true
+    writers: []
+    slots: [{name: from_old, database: shop, plugin: pgoutput, active: true, lag_bytes: 0}]
 """
 
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import (

@@ -143,7 +143,7 @@ def _levels(name: str, base: str) -> Iterable[tuple[str, Callable[[Key], bool]]]
 
     def together(key: Key) -> bool:
         bases = {each.replace("_", "") for each in _plurals(base)}
-        tables = {each for each in _plurals(key.table.lower())}
+        tables = _plurals(key.table.lower())
         return bool(bases & {f"{each}{end}".replace("_", "") for each in tables for end in _ends(key)})
 
     return [
