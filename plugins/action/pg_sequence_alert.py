@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
         result.update(failures={}, told=[])
         if self._task.check_mode:
             return result
-        fleet = Fleet.of(self, task_vars or {}, options["run"], False)
+        fleet = Fleet.of(self, task_vars or {}, options["run"], False, told="earlier")
         commands = _commands(task_vars or {})
         for channel, names, tell in (("mail", _MAIL, _mail), ("webhook", _WEBHOOK, _webhook)):
             for hosts in fleet.by(functools.partial(_destination, names)).values():

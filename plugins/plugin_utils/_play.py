@@ -69,6 +69,7 @@ def settings_of(
     :arg report_only: see only to what a report needs
     :raises SettingsError: its variables cannot be meant
     """
+    _settings.refuse_from_outside(action._task.get_variable_manager().extra_vars)
     ours = {name: host.variables[name] for name in _variables.ENTRY_POINTS[run] if name in host.variables}
     templar = action._templar
     before = templar.available_variables

@@ -205,6 +205,9 @@ def read(
     for name, value in variables.items():
         if name not in spec or value is None:
             continue
+        if name == f"{PREFIX}databases" and not _names_any(value):
+            # As if it was not there: no database named is all of them, or none where something is changed.
+            continue
         if isinstance(value, str) and not value.strip() and spec[name]["type"] != "int":
             if name in _EMPTY_IS_SAID:
                 raise SettingsError(
@@ -241,6 +244,21 @@ def refuse_unknown(names: Iterable[str]) -> None:
         raise SettingsError(f"{' '.join(word[0].upper() + word[1:] for word in wrong)} Nothing was done")
 
 
+def refuse_from_outside(extra: Mapping[str, t.Any]) -> None:
+    """Refuse extra variables that would hold in place of what the roles set themselves, and what no play can go by.
+
+    :arg extra: the variables of the command line
+    :raises SettingsError: there are some
+    """
+    known = {name: spec for name, spec in _variables.KNOWN.items() if name not in _variables.INSIDE}
+    for name in _variables.INSIDE:
+        if name in extra:
+            nearest = difflib.get_close_matches(name, known, 1, 0)[0]
+            raise SettingsError(
+                f"There is no variable {name} to be set from outside; did you mean {nearest}? Nothing was done"
+            )
+
+
 def _from_text(name: str, value: t.Any, spec: Mapping[str, t.Any]) -> t.Any:
     """A list or dictionary that was given as one text, as it is on a command line."""
     if not isinstance(value, str) or spec["type"] not in ("list", "dict"):
@@ -254,6 +272,13 @@ def _from_text(name: str, value: t.Any, spec: Mapping[str, t.Any]) -> t.Any:
     if spec["type"] == "list":
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
+
+
+def _names_any(value: t.Any) -> bool:
+    """Whether a list of names, or a text of one, has any in it."""
+    if isinstance(value, str) and value.strip() == "[]":
+        return False
+    return any(str(part).strip() for part in (value.split(",") if isinstance(value, str) else value or ()))
 
 
 def _validated(given: Mapping[str, t.Any], spec: Mapping[str, Mapping[str, t.Any]]) -> dict[str, t.Any]:

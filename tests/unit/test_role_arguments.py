@@ -146,6 +146,20 @@ def test_what_cannot_be_meant_is_said_in_a_sentence(given: dict[str, Any], told:
     assert "Nothing was" in str(caught.value) or "all" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["pg_sequences_result", "pg_sequences_report", "pg_sequences_run"])
+def test_what_the_roles_set_is_not_to_be_set_from_outside(name: str) -> None:
+    with pytest.raises(_settings.SettingsError, match=f"There is no variable {name} to be set from outside; did you"):
+        _settings.refuse_from_outside({name: "fix"})
+    _settings.refuse_from_outside({"pg_sequences_report_dir": "reports", "pg_sequences_hosts": "all"})
+
+
+@pytest.mark.parametrize("nothing", [[], "", ",", "[]", [" "]])
+def test_no_name_in_a_list_of_databases_is_no_database_named(nothing: Any) -> None:
+    given = {"pg_sequences_databases": nothing, "pg_sequences_login_user": "x"}
+    assert _settings.read(given, "fix", False, given).needs_a_database
+    assert "databases" not in _settings.read(given, "check", False, given).audit_options()
+
+
 def test_names_of_somebody_elses_are_left_alone() -> None:
     others = ["pg_sequence_info_of_mine", "pg_sequences_result", "postgresql_database", "pgseq", "pg_sequence"]
     _settings.refuse_unknown([*others, *_variables.KNOWN])
