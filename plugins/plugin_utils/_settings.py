@@ -12,7 +12,6 @@ resolved, and nothing is opened or connected to.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import OptionError, check_values
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._names import SettingsError, refuse_unknown
 from ansible_collections.pgops.sequences.plugins.plugin_utils._variables import PREFIX
 
 if t.TYPE_CHECKING:
@@ -47,10 +47,6 @@ _EMPTY_IS_SAID = {PREFIX + name for name in ("database", "app", "table")}
 _EMPTY_IS_A_VALUE = set(_variables.CONNECTION) - {
     PREFIX + name for name in ("become_user", "session_role", "ca_cert", "ssl_rootcert", "ssl_cert", "ssl_key")
 }
-
-
-class SettingsError(Exception):
-    """Variables that cannot be meant; the text names them and says what would be right."""
 
 
 class Settings:
@@ -223,40 +219,6 @@ def read(
     if not report_only:
         _check(settings, check_mode)
     return settings
-
-
-def refuse_unknown(names: Iterable[str]) -> None:
-    """Refuse names that begin as the role's do, or nearly so, and are none of them.
-
-    :raises SettingsError: there are some; it names the nearest of the role's
-    """
-    wrong = []
-    for name in sorted(names):
-        if name.startswith(PREFIX) and name not in _variables.KNOWN and name not in _variables.RESULTS:
-            nearest = difflib.get_close_matches(name, _variables.KNOWN, 1, 0)[0]
-            wrong.append(f"there is no variable {name}; did you mean {nearest}?")
-        elif not name.startswith(PREFIX) and re.match(r"_?pg_?-?seq", name, re.I):
-            # A variable of somebody's own may begin in a like way: only what is next to one of ours is meant for it.
-            near = difflib.get_close_matches(name.lower(), _variables.KNOWN, 1, 0.92)
-            if near and name not in _variables.RESULTS:
-                wrong.append(f"there is no variable {name}; did you mean {near[0]}?")
-    if wrong:
-        raise SettingsError(f"{' '.join(word[0].upper() + word[1:] for word in wrong)} Nothing was done")
-
-
-def refuse_from_outside(extra: Mapping[str, t.Any]) -> None:
-    """Refuse extra variables that would hold in place of what the roles set themselves, and what no play can go by.
-
-    :arg extra: the variables of the command line
-    :raises SettingsError: there are some
-    """
-    known = {name: spec for name, spec in _variables.KNOWN.items() if name not in _variables.INSIDE}
-    for name in _variables.INSIDE:
-        if name in extra:
-            nearest = difflib.get_close_matches(name, known, 1, 0)[0]
-            raise SettingsError(
-                f"There is no variable {name} to be set from outside; did you mean {nearest}? Nothing was done"
-            )
 
 
 def _from_text(name: str, value: t.Any, spec: Mapping[str, t.Any]) -> t.Any:

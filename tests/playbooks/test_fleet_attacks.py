@@ -34,6 +34,14 @@ def test_no_extra_variable_stands_in_for_what_was_found(
     assert sql(database, "SELECT last_value FROM orders_id_seq") == [(1,)]
 
 
+@pytest.mark.parametrize(("serial", "code"), [("abc", 2), ("1", 0), ("50%", 0), ("[1, 2]", 0)])
+def test_a_serial_that_is_none_is_said_in_a_sentence(burning: dict[str, Any], serial: str, code: int) -> None:
+    given = json.dumps({"pg_sequences_serial": serial, "pg_sequences_fail_on": "never"})
+    done = run_playbook("pgops.sequences.check", burning, "-e", given)
+    assert done.returncode == code and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    assert code == 0 or "pg_sequences_serial is abc; it is a number of hosts" in told(done.stdout)
+
+
 def test_what_an_earlier_run_found_is_no_audit_of_this_one(burning: dict[str, Any], tmp_path: Path) -> None:
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **burning}
     hosts = tmp_path / "hosts.json"
