@@ -47,6 +47,10 @@ MONITOR = "PG_SEQUENCES_MONITOR_RUN"
 """The environment variable by which the monitor says how it is run by hand."""
 
 
+class ToldError(Exception):
+    """It was told, but there is something to be said about that; the text is whole sentences."""
+
+
 class ActionModule(ActionBase):
     """The action; options and result stand in the module's documentation."""
 
@@ -63,12 +67,15 @@ class ActionModule(ActionBase):
         result.update(failures={}, told=[])
         if self._task.check_mode:
             return result
-        fleet = Fleet.of(self, task_vars or {}, options["run"], False)
+        fleet = Fleet.of(self, task_vars or {}, options["run"], False, told="earlier")
         commands = _commands(task_vars or {})
         for channel, names, tell in (("mail", _MAIL, _mail), ("webhook", _WEBHOOK, _webhook)):
             for hosts in fleet.by(functools.partial(_destination, names)).values():
                 try:
                     told = self._tell(fleet, hosts, channel, names, tell, commands)
+                except ToldError as error:
+                    for host in hosts:
+                        result["failures"][host] = f"{result['failures'].get(host, '')} {visible(str(error))}".strip()
                 except (WriteError, _send.SendError) as error:
                     word = "No mail was sent" if channel == "mail" else "The webhook was not reached"
                     for host in hosts:
@@ -84,7 +91,7 @@ class ActionModule(ActionBase):
         hosts: list[str],
         channel: str,
         names: tuple[str, ...],
-        tell: Callable[[Mapping[str, t.Any], _alerts.Alert], None],
+        tell: Callable[[Mapping[str, t.Any], _alerts.Alert], list[str]],
         commands: _alerts.Commands,
     ) -> list[str]:
         """Tell one destination what is news of some hosts, and remember that.
@@ -92,6 +99,7 @@ class ActionModule(ActionBase):
         :returns: what was told, in a line each
         :raises WriteError: what was told before can be neither read nor written
         :raises SendError: it did not go out
+        :raises ToldError: it went out, but not to all, or that could not be remembered
         """
         settings = fleet.settings[hosts[0]]
         values = {name: settings.get(name) for name in names}
@@ -107,8 +115,16 @@ class ActionModule(ActionBase):
                 decision = _alerts.decide(document, memory, reminder, commands, fleet.not_logged)
                 if decision.alert is None:
                     return []
-                tell(values, decision.alert)
-                _memory.write(state, key, decision.memory)
+                refused = tell(values, decision.alert)
+                try:
+                    _memory.write(state, key, decision.memory)
+                except OSError as error:
+                    raise ToldError(
+                        f"It was told by {channel}, but that could not be remembered, so the next run tells it again:"
+                        f" pg_sequences_alert_state: {state}: {error.strerror or error}."
+                    ) from None
+                if refused:
+                    raise ToldError(f"The mail server refused {', '.join(refused)}; all others were told.")
                 return [f"{channel}: {_alerts.subject(decision.alert)}"]
 
         return or_tell("pg_sequences_alert_state", state, work)
@@ -122,15 +138,14 @@ def _destination(names: tuple[str, ...], settings: Settings) -> str | None:
     return json.dumps([values, settings.get("alert_reminder"), str(settings.alert_state)])
 
 
-def _mail(values: Mapping[str, t.Any], alert: _alerts.Alert) -> None:
-    refused = _send.mail(values, _alerts.subject(alert), _alerts.text(alert), _alerts.page(alert))
-    if refused:
-        raise _send.SendError(f"the server refused {', '.join(refused)}")
+def _mail(values: Mapping[str, t.Any], alert: _alerts.Alert) -> list[str]:
+    return _send.mail(values, _alerts.subject(alert), _alerts.text(alert), _alerts.page(alert))
 
 
-def _webhook(values: Mapping[str, t.Any], alert: _alerts.Alert) -> None:
+def _webhook(values: Mapping[str, t.Any], alert: _alerts.Alert) -> list[str]:
     slack = "hooks.slack.com" in values["webhook_url"]
     _send.webhook(values, _alerts.body(alert, values["webhook_format"] or ("slack" if slack else "json")))
+    return []
 
 
 def _commands(task_vars: Mapping[str, t.Any]) -> _alerts.Commands:

@@ -66,8 +66,10 @@ class ActionModule(ActionBase):
         lines += [f"report: {file}" for file in files]
         lines += next_command(document)
         _show(lines)
+        result.update(earlier=fleet.earlier, reported=fleet.reported)
         result["summary"] = document["summary"]
-        result["verdicts"] = {name: " ".join(sentences) for name, sentences in failures.items()}
+        # A host that is not in it was not looked at, whatever its variables hold.
+        result["verdicts"] = {name: " ".join(failures.get(name, [])) for name in fleet.outcomes}
         result["lines"] = lines
         result["files"] = files
         return result

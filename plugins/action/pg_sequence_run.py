@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+import uuid
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
@@ -71,6 +72,8 @@ class ActionModule(ActionBase):
         run = options["run"]
         check_mode = bool(self._task.check_mode) or options["foretell"]
         result.update(run=run, check_mode=check_mode, changed=False, error=None, changes=[], not_fixed=[], sequences=[])
+        # By it a report tells what is of its own run from what an earlier one left.
+        result["id"] = str(uuid.uuid4())
         result.update(
             server=None, selection=None, summary=None, databases=[], restored=None, cutover=None, not_logged=None
         )

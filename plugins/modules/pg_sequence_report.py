@@ -54,10 +54,22 @@ summary:
     {hosts: 4, hosts_not_audited: 1, databases: 9, databases_not_audited: 0, total: 812, critical: 5, unknown: 2,
      warning: 3, healthy: 800, skipped: 2, repaired: 0, not_fixed: 0}
 verdicts:
-  description: Why a host's run is a failure, by the names of those hosts where it is.
+  description: Why a host's run is a failure, by the names of the hosts that it was tried on; empty where it is none.
   returned: success
   type: dict
   sample: {db1: "5 critical, 2 unknown, 3 warning (pg_sequences_fail_on=critical)."}
+earlier:
+  description: The identifier of every result that was put together before; none of them counted again.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+reported:
+  description: The same, and those of the results that were put together now.
+  returned: success
+  type: list
+  elements: str
+  sample: [0b5c7a52-6f0c-4d0e-9d64-a1a5f4f5d1c3]
 lines:
   description: What was printed.
   returned: success

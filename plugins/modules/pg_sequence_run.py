@@ -54,6 +54,11 @@ run:
   returned: always
   type: str
   sample: check
+id:
+  description: What tells it from other results; a result counts in one report.
+  returned: always
+  type: str
+  sample: 0b5c7a52-6f0c-4d0e-9d64-a1a5f4f5d1c3
 check_mode:
   description: Whether changes were only foretold.
   returned: always

@@ -52,8 +52,12 @@ def try_out(folder: Path) -> None:
     """
     with _files.folder(folder, make=True) as descriptor:
         name = f"{_files.UNFINISHED}{secrets.token_hex(8)}"
-        os.mkdir(name, dir_fd=descriptor)
-        os.rmdir(name, dir_fd=descriptor)
+        try:
+            # On a disk that is full a name may find its place, and bytes do not.
+            _files.write_in(descriptor, name, "x" * 4096)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=descriptor)
 
 
 def write(folder: Path, generated_at: str, files: Mapping[str, str], keep: int = 0) -> Path:

@@ -39,6 +39,8 @@ class Fleet:
     :ivar run: what was run
     :ivar settings: of each host
     :ivar outcomes: of each host
+    :ivar earlier: which results were put together in earlier reports
+    :ivar reported: the same, and those of this one
     :ivar not_logged: why a host's changes are not in the log, where they are not
     """
 
@@ -47,6 +49,8 @@ class Fleet:
         self.settings = settings
         self.outcomes: dict[str, Outcome] = {}
         self.not_logged: dict[str, str] = {}
+        self.earlier: list[str] = []
+        self.reported: list[str] = []
         for name, result in results.items():
             outcome = outcome_of(result, settings[name].fail_on)
             if outcome:
@@ -55,18 +59,28 @@ class Fleet:
                     self.not_logged[name] = str(cleaned(result["not_logged"]))
 
     @classmethod
-    def of(cls, action: ActionBase, task_vars: Mapping[str, t.Any], name: str, check_mode: bool) -> Fleet:
+    def of(
+        cls, action: ActionBase, task_vars: Mapping[str, t.Any], name: str, check_mode: bool, told: str = "reported"
+    ) -> Fleet:
         """Take them from the variables of the play's hosts.
 
+        A result counts in one report: what an earlier one left on a host that was not looked at since is no audit of now.
+
         :arg name: what was run; results of other runs in the same play are passed over
+        :arg told: which results of a report no longer count, ``earlier`` once the run's own report has been made
         """
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         run = Run(name, check_mode, now, collection_version(), ansible_version)
         settings, results = {}, {}
-        for host in hosts_of(action, task_vars):
+        hosts = hosts_of(action, task_vars)
+        made = [plain(host.variables.get("pg_sequences_report")) for host in hosts]
+        before = {each for report in made if isinstance(report, dict) for each in report.get(told, ())}
+        for host in hosts:
             result = plain(host.variables.get("pg_sequences_result"))
             if not isinstance(result, dict) or result.get("run", name) != name:
                 continue
+            if result.get("id") in before:
+                result = {"run": name, "error": "it was not audited in this run"}
             results[host.name] = result
             try:
                 settings[host.name] = settings_of(action, host, name, check_mode, report_only=True)
@@ -74,7 +88,10 @@ class Fleet:
                 # Its own run has failed by the same, unless they were changed since.
                 settings[host.name] = _settings.read({}, name, True, (), report_only=True)
                 result["error"] = result.get("error") or str(error)
-        return cls(run, settings, results)
+        fleet = cls(run, settings, results)
+        fleet.earlier = sorted(before)
+        fleet.reported = sorted(before | {str(result["id"]) for result in results.values() if result.get("id")})
+        return fleet
 
     def document(self, names: list[str] | None = None) -> Document:
         """The document about some of the hosts, by default about all."""

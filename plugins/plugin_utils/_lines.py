@@ -157,18 +157,18 @@ def _details(sequence: Document) -> Iterator[str]:
     )
     yield f"    {_number(sequence['percent_used'])} % used, gap {_number(sequence['gap'])}"
     yield (
-        f"    {sequence['data_type']}, start {sequence['start_value']}, increment {sequence['increment']},"
+        f"    {visible(sequence['data_type'])}, start {sequence['start_value']}, increment {sequence['increment']},"
         f" {sequence['min_value']} to {sequence['max_value']}"
     )
     yield f"    cache {sequence['cache_size']}{', cycle' if sequence['cycle'] else ''}"
     for column in sequence["columns"]:
         name = ".".join(visible(column[part]) for part in ("schema", "table", "column"))
-        yield f"    column {name}: {column['type']}, via {column['via']}"
+        yield f"    column {name}: {visible(column['type'])}, via {column['via']}"
         indexed = "indexed" if column["indexed"] else "not indexed"
-        error = f", {column['error']}" if column["error"] else ""
+        error = f", {visible(column['error'])}" if column["error"] else ""
         yield f"        {indexed}, furthest value {_number(column['furthest_value'])}{error}"
     if sequence["fix"]:
-        yield f"    repair: {sequence['fix']['statement']}"
+        yield f"    repair: {visible(sequence['fix']['statement'])}"
     elif sequence.get("remedy"):
         yield f"    remedy: {visible(sequence['remedy'])}"
 

@@ -28,6 +28,7 @@ SCHEMA_VERSION = 2
 _LONGEST_WAIT = 300.0
 """Seconds that another run may take to tell what it has to."""
 
+_SERVER = ("address", "port", "system_identifier")
 _FACTS = ("host", "server", "selection", "thresholds", "database", "sequence")
 
 
@@ -67,7 +68,7 @@ def read(state: Path, channel: str) -> dict[str, Kept]:
     for key, value in _all(state).get(channel, {}).items():
         with contextlib.suppress(KeyError, TypeError, ValueError):
             facts = {name: value["facts"][name] for name in _FACTS}
-            if not isinstance(facts["thresholds"], dict) or not isinstance(value["state"], str):
+            if not _is_ours(facts) or not isinstance(value["state"], str):
                 raise TypeError("none of ours")
             kept[key] = Kept(value["state"], float(value["told"]), facts)
     return kept
@@ -81,6 +82,25 @@ def write(state: Path, channel: str, kept: Mapping[str, Kept]) -> None:
     channels = {**_all(state), channel: {key: each._asdict() for key, each in kept.items()}}
     text = json.dumps({"schema_version": SCHEMA_VERSION, "channels": channels}, indent=1) + "\n"
     _files.replace(state, text, 0o600)
+
+
+def _is_ours(facts: Mapping[str, t.Any]) -> bool:
+    """Whether facts have the form that they are kept in."""
+    server, selection = facts["server"], facts["selection"]
+    return (
+        all(isinstance(facts[name], str) for name in ("host", "database", "sequence"))
+        and isinstance(facts["thresholds"], dict)
+        and all(isinstance(value, (int, float)) for value in facts["thresholds"].values())
+        and (server is None or (isinstance(server, dict) and server.keys() >= set(_SERVER)))
+        and (
+            selection is None
+            or (
+                isinstance(selection, dict)
+                and "databases" in selection
+                and isinstance(selection.get("columns"), (list, type(None)))
+            )
+        )
+    )
 
 
 def _all(state: Path) -> dict[str, t.Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 from ansible.errors import AnsibleError
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _names, _settings, _variables
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,6 +69,9 @@ def settings_of(
     :arg report_only: see only to what a report needs
     :raises SettingsError: its variables cannot be meant
     """
+    _names.refuse_from_outside(action._task.get_variable_manager().extra_vars)
+    if not report_only:
+        _names.refuse_serial(host.variables.get("pg_sequences_serial"))
     ours = {name: host.variables[name] for name in _variables.ENTRY_POINTS[run] if name in host.variables}
     templar = action._templar
     before = templar.available_variables

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import fails
+from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import STATUSES, fails
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
 if t.TYPE_CHECKING:
@@ -56,7 +56,8 @@ def problems_of(document: Document, memory: Mapping[str, Kept]) -> list[Problem]
     """What somebody should look at, the worst first.
 
     What is a failure is so by each host's own ``fail_on``; nothing would never be told, so that for ``never`` it is what is
-    critical. What was told and can no longer be judged is still a problem.
+    critical. What was told is a problem until it is healthy or skipped, or gone: of another status that is no failure of its
+    own, or that can no longer be judged, it is still one.
 
     :arg memory: what was told before
     """
@@ -71,8 +72,8 @@ def problems_of(document: Document, memory: Mapping[str, Kept]) -> list[Problem]
         fix = (sequence["fix"] or {}).get("statement") or sequence.get("remedy") or ""
         problem = _of_sequence(host, sequence, memory, sequence["status"], fix)
         fail_on = "critical" if host["fail_on"] == "never" else host["fail_on"]
-        unjudged = sequence["status"] == "unknown" and problem.key in memory
-        if problem.key not in left and (unjudged or fails(sequence, fail_on)):
+        told = sequence["status"] in STATUSES[:3] and problem.key in memory
+        if problem.key not in left and (told or fails(sequence, fail_on)):
             found.append(problem)
     return [*left.values(), *found]
 

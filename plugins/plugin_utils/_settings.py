@@ -12,7 +12,6 @@ resolved, and nothing is opened or connected to.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import OptionError, check_values
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._names import SettingsError, refuse_unknown
 from ansible_collections.pgops.sequences.plugins.plugin_utils._variables import PREFIX
 
 if t.TYPE_CHECKING:
@@ -47,10 +47,6 @@ _EMPTY_IS_SAID = {PREFIX + name for name in ("database", "app", "table")}
 _EMPTY_IS_A_VALUE = set(_variables.CONNECTION) - {
     PREFIX + name for name in ("become_user", "session_role", "ca_cert", "ssl_rootcert", "ssl_cert", "ssl_key")
 }
-
-
-class SettingsError(Exception):
-    """Variables that cannot be meant; the text names them and says what would be right."""
 
 
 class Settings:
@@ -205,6 +201,9 @@ def read(
     for name, value in variables.items():
         if name not in spec or value is None:
             continue
+        if name == f"{PREFIX}databases" and not _names_any(value):
+            # As if it was not there: no database named is all of them, or none where something is changed.
+            continue
         if isinstance(value, str) and not value.strip() and spec[name]["type"] != "int":
             if name in _EMPTY_IS_SAID:
                 raise SettingsError(
@@ -222,25 +221,6 @@ def read(
     return settings
 
 
-def refuse_unknown(names: Iterable[str]) -> None:
-    """Refuse names that begin as the role's do, or nearly so, and are none of them.
-
-    :raises SettingsError: there are some; it names the nearest of the role's
-    """
-    wrong = []
-    for name in sorted(names):
-        if name.startswith(PREFIX) and name not in _variables.KNOWN and name not in _variables.RESULTS:
-            nearest = difflib.get_close_matches(name, _variables.KNOWN, 1, 0)[0]
-            wrong.append(f"there is no variable {name}; did you mean {nearest}?")
-        elif not name.startswith(PREFIX) and re.match(r"_?pg_?-?seq", name, re.I):
-            # A variable of somebody's own may begin in a like way: only what is next to one of ours is meant for it.
-            near = difflib.get_close_matches(name.lower(), _variables.KNOWN, 1, 0.92)
-            if near and name not in _variables.RESULTS:
-                wrong.append(f"there is no variable {name}; did you mean {near[0]}?")
-    if wrong:
-        raise SettingsError(f"{' '.join(word[0].upper() + word[1:] for word in wrong)} Nothing was done")
-
-
 def _from_text(name: str, value: t.Any, spec: Mapping[str, t.Any]) -> t.Any:
     """A list or dictionary that was given as one text, as it is on a command line."""
     if not isinstance(value, str) or spec["type"] not in ("list", "dict"):
@@ -254,6 +234,13 @@ def _from_text(name: str, value: t.Any, spec: Mapping[str, t.Any]) -> t.Any:
     if spec["type"] == "list":
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
+
+
+def _names_any(value: t.Any) -> bool:
+    """Whether a list of names, or a text of one, has any in it."""
+    if isinstance(value, str) and value.strip() == "[]":
+        return False
+    return any(str(part).strip() for part in (value.split(",") if isinstance(value, str) else value or ()))
 
 
 def _validated(given: Mapping[str, t.Any], spec: Mapping[str, Mapping[str, t.Any]]) -> dict[str, t.Any]:

@@ -26,6 +26,9 @@ MOST_POINTS = 30
 _SHORTEST = datetime.timedelta(minutes=5)
 """A speed measured over less says little."""
 
+_LARGEST = 2**64
+"""No sequence and no count goes beyond; Infinity and NaN, which JSON of Python's may hold, are not within."""
+
 _DAY = datetime.timedelta(days=1)
 
 
@@ -74,7 +77,7 @@ class _Past(t.NamedTuple):
         words = ("hosts", "hosts_not_audited", "total", "critical", "unknown", "warning")
         hosts = document["hosts"]
         return cls(
-            {"generated_at": at, **{word: int(document["summary"][word]) for word in words}},
+            {"generated_at": at, **{word: _count(document["summary"][word]) for word in words}},
             {
                 host["name"]: None if host["selection"] is None else json.dumps(host["selection"], sort_keys=True)
                 for host in hosts
@@ -107,13 +110,23 @@ def _past_of(document: Document) -> _Past | None:
 
 
 def _number(value: t.Any) -> float | None:
-    """A number, or None.
+    """A number; None where there is none, or one that no trend can be drawn of.
 
     :raises TypeError: it is something else
     """
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
         raise TypeError("no number")
-    return value
+    return value if value is not None and abs(value) <= _LARGEST else None
+
+
+def _count(value: t.Any) -> int:
+    """A count.
+
+    :raises Exception: it is something else
+    """
+    if not 0 <= int(value) <= _LARGEST:
+        raise ValueError("no count")
+    return int(value)
 
 
 def _trend(sequence: Document, points: list[list[t.Any]]) -> Document | None:

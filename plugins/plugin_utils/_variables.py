@@ -193,6 +193,9 @@ ENTRY_POINTS: dict[str, Spec] = {
 RESULTS = ("pg_sequences_result", "pg_sequences_report")
 """What the roles leave in a host's variables."""
 
+INSIDE = (*RESULTS, "pg_sequences_run")
+"""What the roles set themselves: as an extra variable it would hold in place of that, and no extra variable may be it."""
+
 KNOWN: Spec = {**CHANGE, **REFERENCE, **SOURCE, **RESTORE, **PLAY, **MONITOR}
 """All variables there are: one of another entry point, in a group's variables perhaps, is no mistake."""
 

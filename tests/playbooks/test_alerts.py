@@ -171,6 +171,44 @@ def test_a_password_goes_only_where_the_certificate_is_trusted(
         assert len(plain.mails) == 1
 
 
+def test_one_address_that_is_refused_is_named_and_the_others_are_told_once(
+    shop: dict[str, str], run: Run, mails: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def take(_self: MailServer, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
+        if address.startswith("gone"):
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    monkeypatch.setattr(MailServer, "handle_RCPT", take, raising=False)
+    sql(shop, "INSERT INTO orders VALUES (40)")
+    done = run("check", mail_to="ops@example.com,gone@example.com", webhook_url=None)
+    assert done.returncode == 2 and "The mail server refused gone@example.com; all others were told." in told(
+        done.stdout
+    )
+    assert "No mail was sent" not in told(done.stdout) and len(mails.mails) == 1
+    done = run("check", mail_to="ops@example.com,gone@example.com", webhook_url=None)
+    assert len(mails.mails) == 1 and "refused" not in told(done.stdout)
+
+
+def test_what_was_told_and_cannot_be_remembered_is_said(
+    shop: dict[str, str], run: Run, mails: MailServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "memory"
+    take = MailServer.handle_DATA
+
+    async def spoil(self: MailServer, server: Any, session: Any, envelope: Any) -> str:
+        folder.rename(tmp_path / "moved")
+        folder.touch()
+        return await take(self, server, session, envelope)
+
+    monkeypatch.setattr(MailServer, "handle_DATA", spoil)
+    sql(shop, "INSERT INTO orders VALUES (40)")
+    done = run("check", alert_state=str(folder / "alerts.json"), webhook_url=None)
+    assert done.returncode == 2 and len(mails.mails) == 1
+    assert "It was told by mail, but that could not be remembered" in told(done.stdout), done.stdout
+
+
 def test_critical_that_becomes_unknown_is_told_and_not_over(shop: dict[str, str], run: Run, hook: WebServer) -> None:
     role = f"auditor_{shop['dbname']}"
     sql(

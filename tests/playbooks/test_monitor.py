@@ -295,6 +295,16 @@ def test_a_trial_touches_nothing_outside(monitor: Monitor) -> None:
     assert f"User={getpass.getuser()}" in monitor.unit
 
 
+def test_a_repair_of_no_database_is_refused_at_a_second_installation_too(tmp_path: Path) -> None:
+    config = tmp_path / "etc" / "pg_sequences_monitor"
+    (config / "group_vars" / "all").mkdir(parents=True)
+    (config / "group_vars" / "all" / "variables.yml").write_text("pg_sequences_monitor_interval: 5\n")
+    (config / "inventory.yml").write_text(json.dumps({"all": {"hosts": {"localhost": {}}}}))
+    said = Monitor(tmp_path, {}).install(fails=True, monitor_user=getpass.getuser(), monitor_auto_fix=True)
+    assert "name the database by pg_sequences_database" in told(said), said
+    assert not (tmp_path / "opt").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -309,6 +319,16 @@ def test_a_trial_touches_nothing_outside(monitor: Monitor) -> None:
         ({"become_user": "postgres"}, "pg_sequences_monitor_user=postgres"),
         ({"monitor_python": "/no/such/python"}, "Name another by"),
         ({"login_password": "{{ '{' ~ '{x' }}"}, "would take for a template"),
+        (
+            {
+                **dict.fromkeys(
+                    ["monitor_interval", "monitor_timeout", "monitor_state", "monitor_service", "become_user"]
+                ),
+                "login_password": "{{ '{' ~ '{x' }}",
+            },
+            "would take for a template",
+        ),
+        ({"monitor_root": ""}, "pg_sequences_monitor_root is empty"),
         (
             {"monitor_servce": "cron"},
             "no variable pg_sequences_monitor_servce; did you mean pg_sequences_monitor_service?",

@@ -249,6 +249,19 @@ def test_another_server_behind_the_address_is_no_all_clear(source: dict[str, Any
     ]
 
 
+def test_a_finding_of_another_server_behind_the_address_is_new(source: dict[str, Any]) -> None:
+    watch = Watch(source)
+    watch.see({**audit(finding("a")), "server": {"system_identifier": "1"}})
+    assert brief(watch.see({**audit(finding("a")), "server": {"system_identifier": "2"}})) == [
+        ("status_changed", "a", None, "critical")
+    ]
+    assert watch.see({**audit(finding("a")), "server": {"system_identifier": "2"}}) == []
+    assert watch.heartbeat()["critical"] == 1
+    assert brief(watch.see({**audit(healthy=1), "server": {"system_identifier": "2"}})) == [
+        ("status_changed", "a", "critical", "healthy")
+    ]
+
+
 def test_only_the_statuses_asked_for(source: dict[str, Any]) -> None:
     watch = Watch(source, statuses=["critical"])
     assert brief(watch.see(audit(finding("a", **WARNING), finding("b")))) == [("status_changed", "b", None, "critical")]

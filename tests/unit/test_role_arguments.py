@@ -17,7 +17,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
     repair_arguments,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _names, _settings, _variables
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 ROLE = ROLES / "pg_sequences"
@@ -146,9 +146,57 @@ def test_what_cannot_be_meant_is_said_in_a_sentence(given: dict[str, Any], told:
     assert "Nothing was" in str(caught.value) or "all" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["pg_sequences_result", "pg_sequences_report", "pg_sequences_run"])
+def test_what_the_roles_set_is_not_to_be_set_from_outside(name: str) -> None:
+    with pytest.raises(_settings.SettingsError, match=f"There is no variable {name} to be set from outside; did you"):
+        _names.refuse_from_outside({name: "fix"})
+    _names.refuse_from_outside({"pg_sequences_report_dir": "reports", "pg_sequences_hosts": "all"})
+
+
+@pytest.mark.parametrize("nothing", [[], "", ",", "[]", [" "]])
+def test_no_name_in_a_list_of_databases_is_no_database_named(nothing: Any) -> None:
+    given = {"pg_sequences_databases": nothing, "pg_sequences_login_user": "x"}
+    assert _settings.read(given, "fix", False, given).needs_a_database
+    assert "databases" not in _settings.read(given, "check", False, given).audit_options()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("pg_seq_database", "pg_sequence_app", "pg_squences_app", "pg_sqeuences_fail_on", "pg__sequences_app"),
+        *("pgsql_sequences_table", "sequences_fail_on", "_pg_sequences_app", "postgresql_sequences_jobs"),
+        *("PG_SEQUENCES_DATABASE", "gp_sequences_app", "pgsequences_app", "pg_sequences_databases_"),
+    ],
+)
+def test_a_name_that_nearly_has_the_prefix_is_refused(name: str) -> None:
+    with pytest.raises(_settings.SettingsError, match=f"There is no variable {name}; did you mean pg_sequences_"):
+        _names.refuse_unknown([name])
+
+
+@pytest.mark.parametrize("serial", ["abc", "1.5", "%", "-1", "1,"])
+def test_a_serial_that_is_none_is_said(serial: str) -> None:
+    with pytest.raises(_settings.SettingsError, match=f"pg_sequences_serial is {serial}; it is a number of hosts"):
+        _names.refuse_serial(serial)
+
+
+@pytest.mark.parametrize("serial", [None, 1, 0, "1", "25%", ["10%", 5], "[1, 2]", "{{ some }}"], ids=repr)
+def test_a_serial_that_is_one_is_taken(serial: Any) -> None:
+    _names.refuse_serial(serial)
+
+
 def test_names_of_somebody_elses_are_left_alone() -> None:
+    of_others = ["postgresql_databases", "postgres_database", "pg_hba_database", "pg_version", "pg_database", "pg_jobs"]
+    of_others += [
+        "postgresql_port",
+        "pgbouncer_databases",
+        "sequence_table",
+        "pg_dump_jobs",
+        "seq_app",
+        "pgsql_database",
+    ]
+    _names.refuse_unknown([*of_others, "__pg_sequences_monitor_user", "__pg_sequences_database"])
     others = ["pg_sequence_info_of_mine", "pg_sequences_result", "postgresql_database", "pgseq", "pg_sequence"]
-    _settings.refuse_unknown([*others, *_variables.KNOWN])
+    _names.refuse_unknown([*others, *_variables.KNOWN])
 
 
 @pytest.mark.parametrize(

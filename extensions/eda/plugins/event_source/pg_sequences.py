@@ -266,6 +266,8 @@ class Watched:
         self.reachable: bool | None = None
         self._settings = settings
         self._audited = False
+        # The server that the last audit met.
+        self._met: Mapping[str, t.Any] | None = None
         self._entered: set[str] = set()
         self._closed: set[str] = set()
         # By database, schema and name, as JSON.
@@ -300,6 +302,15 @@ class Watched:
         }
         states = {key: json.dumps([entry["status"], entry["reasons"]]) for key, entry in found.items()}
         server = result.get("server")
+        # Another server's finding is none of this one's: it is new here.
+        self._findings = {
+            key: kept
+            for key, kept in self._findings.items()
+            if key not in states or _is_same(server, kept.facts["server"])
+        }
+        if not _is_same(server, self._met):
+            self._entered = set()
+        self._met = server or self._met
         news = _NEWS["compare"](
             self._findings,
             states,

@@ -221,6 +221,44 @@ def test_a_memory_that_cannot_be_read_silences_nothing(memory: str, tmp_path: Pa
     _memory.write(tmp_path / "alerts.json", "mail", {})
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"server": "x"},
+        {"server": {}},
+        {"selection": ["x"]},
+        {"selection": {}},
+        {"selection": {"databases": [], "columns": 1}},
+        {"thresholds": {"gap_threshold": "x"}},
+        {"host": None},
+        {"database": 1},
+    ],
+    ids=str,
+)
+def test_an_entry_that_is_damaged_within_is_passed_over(damage: dict[str, Any], tmp_path: Path) -> None:
+    state = tmp_path / "alerts.json"
+    watch = Watch()
+    watch.run(BURNS, 0)
+    ((key, kept),) = watch.memory.items()
+    _memory.write(state, "mail", {key: kept})
+    assert _memory.read(state, "mail") == {key: kept}
+    _memory.write(state, "mail", {key: kept._replace(facts={**kept.facts, **damage})})
+    assert _memory.read(state, "mail") == {}
+
+
+def test_over_is_not_told_of_what_is_still_a_finding() -> None:
+    warned = {"db1": Outcome(audit(finding("a", status="warning", reasons=["near_limit"])), None)}
+    watch = Watch("warning")
+    watch.run(warned, 0)
+    watch._fail_on = "unknown"
+    assert watch.run(warned, 1) is None
+    watch = Watch()
+    watch.run(BURNS, 0)
+    alert = watch.run(warned, 1)
+    assert alert and alert.over == [] and [problem.what for problem in alert.new] == ["warning"]
+    assert names(watch.run(HEALTHY, 2)) == ([], ["db1 shop public.a: no longer warning"], 0)
+
+
 def test_a_clock_that_was_wrong_silences_nothing() -> None:
     watch = Watch()
     watch.run(BURNS, 0)

@@ -150,6 +150,14 @@ def test_names_cannot_move_the_cursor() -> None:
     assert r"public.a\x1b[2Jb\u202ec\n:" in line
 
 
+def test_details_cannot_move_the_cursor() -> None:
+    bad = "\x1b[2J\x07"
+    found = finding(f"a{bad}", data_type=bad, message=bad, fix={"next_value": 2, "statement": f"SELECT {bad}"})
+    found["columns"] = [{**found["columns"][0], "table": bad, "type": bad, "error": bad}]
+    lines = lines_of(document({"db1": audited(found)}, "info"), "")
+    assert all(line.isprintable() for line in lines) and sum("\\x1b" in line for line in lines) >= 5
+
+
 def test_what_is_left_is_told_once_with_its_remedy() -> None:
     outcome = Outcome(repair(not_fixed=["x"], findings=[finding("x"), finding("y", status="warning")]), None)
     told = "\n".join(lines_of(document({"db1": outcome}, "fix"), ""))

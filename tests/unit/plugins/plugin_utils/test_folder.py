@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -107,6 +108,17 @@ def test_links_of_other_users_lead_nowhere(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="belongs to another user"):
             work()
     assert (target / "alerts.json").read_text() == "{}"
+
+
+def test_a_disk_without_room_for_bytes_is_seen_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    _folder.try_out(tmp_path)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        _folder.try_out(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pipe_holds_nobody_up(tmp_path: Path) -> None:

@@ -169,6 +169,20 @@ def test_trend_of_other_sequences(before: Any, after: int, increment: int, speed
     assert (trend["values_per_day"], trend["exhausted_at"]) == (speed, ends)
 
 
+@pytest.mark.parametrize("odd", [10**400, float("nan"), float("inf"), -(10**400), "1", True, [1]], ids=repr)
+def test_an_odd_earlier_report_is_passed_over(odd: Any) -> None:
+    now = document({"a": Outcome(audit(finding("s", next_value=3)), None)}, at="2026-11-11T00:00:00Z")
+    for name in ("next_value", "furthest_value", "percent_used"):
+        first = document({"a": Outcome(audit(finding("s")), None)}, at="2026-11-10T00:00:00Z")
+        first["sequences"][0][name] = odd
+        add_trend(now, [first])
+        json.loads(render(now, "json"), parse_constant=pytest.fail)
+    first = document({"a": Outcome(audit(finding("s", next_value=1)), None)}, at="2026-11-10T00:00:00Z")
+    first["summary"]["total"] = "many" if odd in ("1", True) else odd
+    add_trend(now, [first])
+    assert len(now["history"]) == 1
+
+
 def test_trend_needs_an_earlier_report_and_some_time() -> None:
     first = document({"a": Outcome(audit(finding("s", next_value=1)), None)}, at="2026-11-11T00:00:00Z")
     now = document({"a": Outcome(audit(finding("s"), finding("new")), None)}, at="2026-11-11T00:00:30Z")
