@@ -328,7 +328,11 @@ def audits() -> list[bytes]:
     """Command line and environment of the audits that this process runs."""
     found = []
     for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
+        children = ""
+        # A thread that ends meanwhile has none.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            children = (task / "children").read_text()
+        for pid in children.split():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 found.append(Path("/proc", pid, "cmdline").read_bytes() + Path("/proc", pid, "environ").read_bytes())
     return [text for text in found if b"pg_sequence_info" in text]
