@@ -223,7 +223,7 @@ def test_the_operator_sees_how_far_it_is_and_nothing_stays_behind(slow: Shop, tm
 
 
 def test_an_interrupted_play_lets_the_restore_end_and_the_next_one_sees_it(slow: Shop, tmp_path: Path) -> None:
-    slow.dump.write_text(f"{_SHOP}\nSELECT pg_sleep(8);\n")
+    slow.dump.write_text(f"{_SHOP}\nSELECT pg_sleep(25);\n")
     playbook = tmp_path / "play.yml"
     playbook.write_text(_PLAY.partition("    - ansible.builtin.assert")[0])
     variables = {
@@ -239,7 +239,7 @@ def test_an_interrupted_play_lets_the_restore_end_and_the_next_one_sees_it(slow:
     assert done.returncode != 0
     busy = run_playbook(playbook, variables)
     assert busy.returncode == 2 and "another restore into database" in busy.stdout, busy.stdout
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while sql(slow.server.dsn(), "SELECT 1 FROM pg_stat_activity WHERE datname = %s", [slow.name]):
         assert time.monotonic() < deadline
         time.sleep(0.2)
