@@ -43,6 +43,11 @@ CANDIDATE = ("2.22", ("ansible-core==2.22.0rc1", (3, 13)))
 # Of the requirements of make test, what needs no other ansible-core and is not for the other tests alone.
 _LEFT_OUT = re.compile(r"#|ansible|antsibull|mypy|playwright|ruff|types-")
 
+# Sanity makes environments of its own; what a candidate pins may not be published yet.
+_CANNOT_INSTALL = re.compile(
+    r"^ERROR: (?:Could not install packages|No matching distribution|Could not find a version)", re.M
+)
+
 # The lines in which ansible-test and pytest say what is wrong.
 _TELLING = re.compile(r"ERROR|FATAL|FAILED|E  ")
 
@@ -65,14 +70,14 @@ class Row:
 
     @property
     def failed(self) -> bool:
-        return any(how != "passed" for how in self.steps.values())
+        return any(how not in ("passed", "no install") for how in self.steps.values())
 
     def __str__(self) -> str:
-        steps = " ".join(f"{self.steps.get(step, '-'):<9}" for step in STEPS)
+        steps = " ".join(f"{self.steps.get(step, '-'):<10}" for step in STEPS)
         return f"{self.core:<14} {self.python:<7} {steps} {self.seconds:>7.0f}  {self.note}".rstrip()
 
 
-HEADER = f"{'ansible-core':<14} {'Python':<7} {' '.join(f'{step:<9}' for step in STEPS)} seconds"
+HEADER = f"{'ansible-core':<14} {'Python':<7} {' '.join(f'{step:<10}' for step in STEPS)} seconds"
 
 
 def environment(name: str, core: str, python: Path) -> Path:
@@ -100,8 +105,12 @@ def release_of(interpreter: Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def run_steps(name: str, interpreter: Path) -> dict[str, str]:
-    """Run all steps in an environment; what failed is shown at once, and all output kept."""
+def run_steps(name: str, interpreter: Path, optional: bool) -> dict[str, str]:
+    """Run all steps in an environment; what failed is shown at once, and all output kept.
+
+    :arg optional: whether a step may be left out because what it needs cannot be installed
+    :returns: ``passed``, ``failed`` or ``no install`` by step
+    """
     # The tools call each other by name.
     path = os.pathsep.join([str(interpreter.parent), os.environ.get("PATH", "")])
     found = {}
@@ -119,6 +128,8 @@ def run_steps(name: str, interpreter: Path) -> dict[str, str]:
         )
         log.write_text(done.stdout)
         found[step] = "failed" if done.returncode else "passed"
+        if done.returncode and optional and _CANNOT_INSTALL.search(done.stdout):
+            found[step] = "no install"
         if done.returncode:
             print(f"{step} failed on {name}, all of it in {log.relative_to(_ROOT)}:")
             lines = done.stdout.splitlines()
@@ -138,7 +149,7 @@ def tried(name: str, core: str, version: tuple[int, int], optional: bool) -> Row
         interpreter = environment(name, core, found[version])
     except subprocess.CalledProcessError:
         return Row(name, python, {} if optional else {"sanity": "missing"}, note=f"{core} cannot be installed")
-    steps = run_steps(name, interpreter)
+    steps = run_steps(name, interpreter, optional)
     return Row(release_of(interpreter), python, steps, time.monotonic() - begin)
 
 

@@ -302,19 +302,19 @@ MUTATIONS = [
     Mutation("suspected: hilo too", "_judge/verdict.py", "return hilo_factor(observation) is None", "return True"),
     Mutation(
         "suspected: another schema as certain",
-        "_judge/suspicion.py",
+        "_suspect/suspicion.py",
         'f"{guess.certainty}, of another schema"',
         "guess.certainty",
     ),
     Mutation(
         "suspected: the first of two",
-        "_judge/suspicion.py",
+        "_suspect/suspicion.py",
         "if len(keys) == 1 else Guess(certainty, (), tuple(keys))",
         "if keys else Guess(certainty, (), ())",
     ),
     Mutation(
         "suspected: signals",
-        "_judge/suspicion.py",
+        "_suspect/suspicion.py",
         "if not (one.cycle or _SIGNALS.search(one.name.lower()))",
         "if not one.cycle",
     ),

@@ -358,6 +358,18 @@ def _of_bounds() -> list[Shape]:
             {"s": warning("wrapped", MIN64, MAX64)},
         ),
         Shape(
+            "n16_wrapped_over_two_columns",
+            plain(f"MINVALUE {MIN64} MAXVALUE {MAX64} START {MIN64}", MAX64)
+            + "CREATE TABLE u (id bigint PRIMARY KEY DEFAULT nextval('s'));"
+            + rows(2, table="u"),
+            {"s": warning("wrapped", MIN64, MAX64, ["t.id default", "u.id default"])},
+        ),
+        Shape(
+            "n16_downward_over_nothing_but_nan",
+            typed("numeric", "'NaN'", definition="INCREMENT -1 MINVALUE -100 MAXVALUE -1"),
+            {"s": healthy(-1, None)},
+        ),
+        Shape(
             "n16_whole_int64_first_value",
             plain(f"MINVALUE {MIN64} MAXVALUE {MAX64} START {MIN64}", MIN64),
             {"s": critical("behind", MIN64, MIN64, after=MIN64 + 1)},

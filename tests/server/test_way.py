@@ -15,6 +15,7 @@ import pytest
 from support.run import run_module, sql
 
 STATIONS = {
+    "_suspect": "discover",
     "_discover": "discover",
     "_observe": "observe",
     "_judge": "judge",

@@ -22,6 +22,7 @@ ROOMS = (
     "_model",
     "_reference",
     "_activity",
+    "_suspect",
     "_discover",
     "_unchanged",
     "_observe",
@@ -38,7 +39,7 @@ ROOMS = (
 )
 """The way of the data. A room imports from itself and from those before it."""
 
-PURE = ("_model", "_reference", "_judge")
+PURE = ("_model", "_reference", "_suspect", "_judge")
 """Rooms that send no SQL and know no Ansible: of connecting they know only how names are quoted."""
 
 LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION = 400, 200, 60

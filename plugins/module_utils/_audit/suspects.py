@@ -12,9 +12,9 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.describe import supposed
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.suspects import facts_of_orphans, tables_named
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.known import COUNTERS, TABLES
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.suspicion import guesses, mapping_of
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.observe import observe
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect.known import COUNTERS, TABLES
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect.suspicion import guesses, mapping_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping as Map

@@ -68,11 +68,13 @@ class Refusal(t.NamedTuple):
     :ivar reasons: as in a verdict, with ``max_jump`` or ``no_privilege`` where that is what stands in the way
     :ivar jump: how far the move would go, in values; None where there is nowhere to go
     :ivar columns: those whose tables the session may not lock, where ``lock_tables`` is what stands in the way
+    :ivar by_margin: whether there would be room without the margin
     """
 
     reasons: tuple[str, ...]
     jump: int | None
     columns: tuple[Column, ...] = ()
+    by_margin: bool = False
 
 
 def plan(observation: Observation, verdict: Verdict, policy: Policy) -> Move | Refusal | None:
@@ -84,10 +86,7 @@ def plan(observation: Observation, verdict: Verdict, policy: Policy) -> Move | R
     :returns: the move, or why there is none although one is due; None where nothing is due
     """
     sequence, state = observation.sequence, observation.state
-    wanted = realigned(observation, policy.margin) if policy.realign else None
-    if state is not None and wanted is None and verdict.target is not None:
-        bound = covered(observation) if verdict.bound is None else verdict.bound
-        wanted = first_free(sequence, state.next_value(sequence.increment), bound, policy.margin)
+    wanted = _wanted(observation, verdict, policy)
     if state is None or wanted is None:
         return Refusal(verdict.reasons, None) if verdict.status == CRITICAL else None
     next_value = state.next_value(sequence.increment)
@@ -95,7 +94,8 @@ def plan(observation: Observation, verdict: Verdict, policy: Policy) -> Move | R
     if policy.leave_subscribed and sequence.subscription and sequence.subscription.enabled:
         return Refusal((*reasons, "subscribed"), jump)
     if wanted not in sequence.reach:
-        return Refusal((*reasons, "no_room"), jump)
+        without = _wanted(observation, verdict, policy._replace(margin=0))
+        return Refusal((*reasons, "no_room"), jump, by_margin=without is None or without in sequence.reach)
     if policy.max_jump and jump > policy.max_jump:
         return Refusal((*reasons, "max_jump"), jump)
     pairs = zip(sequence.columns, observation.readings)
@@ -109,6 +109,16 @@ def plan(observation: Observation, verdict: Verdict, policy: Policy) -> Move | R
     if (sequence.can_use or sequence.can_update) and forward and jump // abs(sequence.increment) <= MOST_STEPS:
         return Move(wanted, STEPPED, state_after_steps(sequence, state, wanted))
     return Refusal((*reasons, "no_privilege"), jump)
+
+
+def _wanted(observation: Observation, verdict: Verdict, policy: Policy) -> int | None:
+    """The next value that a policy asks for; None where no move is due."""
+    sequence, state = observation.sequence, observation.state
+    wanted = realigned(observation, policy.margin) if policy.realign else None
+    if state is None or wanted is not None or verdict.target is None:
+        return wanted
+    bound = covered(observation) if verdict.bound is None else verdict.bound
+    return first_free(sequence, state.next_value(sequence.increment), bound, policy.margin)
 
 
 def realigned(observation: Observation, margin: int = 0) -> int | None:

@@ -15,11 +15,11 @@ import json
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import MOST_STEPS
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.suspicion import serial_name
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL
 from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE, column_limits
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
 from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import alignment
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect.suspicion import serial_name
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Refusal
@@ -56,7 +56,7 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
             f"look at {furthest_place(observation, verdict.furthest)}: if {verdict.furthest} is a stray value remove it,"
             f" otherwise run with max_jump: {refusal.jump if refusal else 0}"
         )
-    if "no_room" in reasons and "no_room" not in verdict.reasons:
+    if refusal and refusal.by_margin:
         return "run with a smaller margin"
     if "no_room" in reasons:
         return _widen(sequence)

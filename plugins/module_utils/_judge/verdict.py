@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.suspicion import is_certain
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import (
     beyond,
     covered,
@@ -33,6 +32,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.words impor
     WARNING,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect.suspicion import is_certain
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence, State, Trouble

@@ -164,11 +164,13 @@ def reading_of_ends(sequence: Sequence, ends: Ends) -> tuple[Reading, bool]:
         return Reading(empty=True), True
     reach = sequence.reach
     greatest, least = decimal.Decimal(ends[0]), decimal.Decimal(ends[1])
-    over = greatest.is_nan() or greatest > reach.highest
-    under = least.is_nan() or least < reach.lowest
-    beyond, inside_end, text = (over, greatest >= reach.lowest if not over else False, ends[0])
-    if not sequence.ascending:
-        beyond, inside_end, text = (under, least <= reach.highest if not under else False, ends[1])
+    if sequence.ascending:
+        beyond, text = greatest.is_nan() or greatest > reach.highest, ends[0]
+        inside_end = not beyond and greatest >= reach.lowest
+    else:
+        # Where the least is NaN all are, and lie before the near end.
+        beyond, text = not least.is_nan() and least < reach.lowest, ends[1]
+        inside_end = not (beyond or least.is_nan()) and least <= reach.highest
     if beyond:
         # Where no value is within the reach there is nothing more to read.
         return Reading(out_of_bounds=True), reach.lowest > reach.highest

@@ -75,15 +75,23 @@ def _look_ahead(
 ) -> None:
     """Read which row is nearest, where rows stand at the very end of the reach and the next value before them."""
     wanted = {}
-    for (number, place), reading in readings.items():
-        sequence, state = sequences[number], states.get(number)
-        if reading.furthest is None or not isinstance(state, State):
+    for number, sequence in enumerate(sequences):
+        state, sign = states.get(number), 1 if sequence.ascending else -1
+        found = {
+            place: reading.furthest
+            for place in range(len(sequence.columns))
+            for reading in [readings[number, place]]
+            if reading.furthest is not None
+        }
+        if not found or not isinstance(state, State):
             continue
         next_value = state.next_value(sequence.increment)
-        sign, end = (1, sequence.reach.highest) if sequence.ascending else (-1, sequence.reach.lowest)
+        end = sequence.reach.highest if sequence.ascending else sequence.reach.lowest
         # Anything further from the end than a block or two leaves room beyond it.
-        full = abs(end - reading.furthest) < 2 * abs(sequence.increment)
-        if full and next_value in sequence.reach and (reading.furthest - next_value) * sign > 0:
-            wanted[number, place] = (sequence, sequence.columns[place], next_value)
+        if next_value not in sequence.reach or min(abs(end - x) for x in found.values()) >= 2 * abs(sequence.increment):
+            continue
+        for place, value in found.items():
+            if (value - next_value) * sign > 0:
+                wanted[number, place] = (sequence, sequence.columns[place], next_value)
     for key, value in (read_ahead(sessions, wanted) if wanted else {}).items():
         readings[key] = readings[key]._replace(ahead=value)

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import strategies as st
 
 from ansible_collections.pgops.sequences.plugins.module_utils import _model
-from ansible_collections.pgops.sequences.plugins.module_utils._judge import suspicion
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Rules, decide
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Move, Policy, Refusal, plan
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import state_for
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import Thresholds, Verdict, judge
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Reading, State, Trouble
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect import suspicion
 
 MIN64, MAX64 = -(2**63), 2**63 - 1
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.known import KNOWN, known_mappings
 from ansible_collections.pgops.sequences.plugins.module_utils._model import POOLED, Guess, Mapping
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect.known import KNOWN, known_mappings
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
