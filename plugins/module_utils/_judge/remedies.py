@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import MOST_STEPS
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL
 from ansible_collections.pgops.sequences.plugins.module_utils._model import column_limits
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, readable
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Refusal
@@ -65,9 +65,9 @@ def furthest_place(observation: Observation, furthest: int | None) -> str:
 
 
 def place_of(sequence: Sequence, column: Column) -> str:
-    """A column in words; its schema only where it is not the sequence's."""
-    prefix = "" if column.schema == sequence.schema else f"{column.schema}."
-    return f"{prefix}{column.table}.{column.name}"
+    """A column as SQL names it; its schema only where it is not the sequence's."""
+    prefix = "" if column.schema == sequence.schema else f"{readable(column.schema)}."
+    return f"{prefix}{readable(column.table)}.{readable(column.name)}"
 
 
 def _grant_to_move(sequence: Sequence, behind: bool, jump: int, role: str) -> str:
