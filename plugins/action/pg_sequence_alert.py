@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts, _memory, _send, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._hosts import Fleet
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import WriteError, or_tell
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import MONITOR, WriteError, or_tell
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
 if t.TYPE_CHECKING:
@@ -42,9 +42,6 @@ _MAIL = (
 )
 _WEBHOOK = ("webhook_url", "webhook_format", "webhook_ca_cert")
 _SECRET = ("mail_password",)
-
-MONITOR = "PG_SEQUENCES_MONITOR_RUN"
-"""The environment variable by which the monitor says how it is run by hand."""
 
 
 class ActionModule(ActionBase):

@@ -40,6 +40,7 @@ class Fleet:
     :ivar settings: of each host
     :ivar outcomes: of each host
     :ivar not_logged: why a host's changes are not in the log, where they are not
+    :ivar masked: what Ansible has blotted out of a host's names, where it has
     """
 
     def __init__(self, run: Run, settings: Mapping[str, Settings], results: Mapping[str, t.Any]) -> None:
@@ -47,12 +48,15 @@ class Fleet:
         self.settings = settings
         self.outcomes: dict[str, Outcome] = {}
         self.not_logged: dict[str, str] = {}
+        self.masked: dict[str, str] = {}
         for name, result in results.items():
             outcome = outcome_of(result, settings[name].fail_on)
             if outcome:
                 self.outcomes[name] = outcome
                 if result.get("not_logged"):
                     self.not_logged[name] = str(cleaned(result["not_logged"]))
+                if result.get("masked"):
+                    self.masked[name] = str(cleaned(result["masked"]))
 
     @classmethod
     def of(cls, action: ActionBase, task_vars: Mapping[str, t.Any], name: str, check_mode: bool) -> Fleet:
