@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts, _memory, _send, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._hosts import Fleet
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import WriteError, or_tell
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import MONITOR, WriteError, or_tell
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
 if t.TYPE_CHECKING:
@@ -43,9 +43,6 @@ _MAIL = (
 _WEBHOOK = ("webhook_url", "webhook_format", "webhook_ca_cert")
 _SECRET = ("mail_password",)
 
-MONITOR = "PG_SEQUENCES_MONITOR_RUN"
-"""The environment variable by which the monitor says how it is run by hand."""
-
 
 class ToldError(Exception):
     """It was told, but there is something to be said about that; the text is whole sentences."""
@@ -67,7 +64,7 @@ class ActionModule(ActionBase):
         result.update(failures={}, told=[])
         if self._task.check_mode:
             return result
-        fleet = Fleet.of(self, task_vars or {}, options["run"], False, told="earlier")
+        fleet = Fleet.of(self, task_vars or {}, options["run"], False)
         commands = _commands(task_vars or {})
         for channel, names, tell in (("mail", _MAIL, _mail), ("webhook", _WEBHOOK, _webhook)):
             for hosts in fleet.by(functools.partial(_destination, names)).values():

@@ -7,18 +7,27 @@
 from __future__ import annotations
 
 import functools
+import os
+import shlex
 import typing as t
 
-from ansible import constants
+from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _files, _folder, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _files, _folder, _variables, _verdict
+from ansible_collections.pgops.sequences.plugins.plugin_utils._command import Command
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import verdicts
 from ansible_collections.pgops.sequences.plugins.plugin_utils._formats import FORMATS, render
 from ansible_collections.pgops.sequences.plugins.plugin_utils._hosts import Fleet
-from ansible_collections.pgops.sequences.plugins.plugin_utils._lines import lines_of, next_command
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import WriteError, or_tell
+from ansible_collections.pgops.sequences.plugins.plugin_utils._lines import lines_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
+    MONITOR,
+    VERBOSITY,
+    WriteError,
+    is_for_people,
+    or_tell,
+)
 from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import SUFFIXES
 from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import MOST_POINTS, add_trend
 
@@ -61,18 +70,56 @@ class ActionModule(ActionBase):
                     failures.setdefault(name, []).append(sentence)
         where = files[0] if files else "pg_sequences_report_dir puts all of it into files"
         lines = lines_of(document, where)
-        for name in sorted(fleet.not_logged):
-            lines.append(f"not logged {name}: {fleet.not_logged[name]}")
-        lines += [f"report: {file}" for file in files]
-        lines += next_command(document)
+        lines += [f"masked {name}: {fleet.masked[name]}" for name in sorted(fleet.masked)]
         _show(lines)
-        result.update(earlier=fleet.earlier, reported=fleet.reported)
+        told: list[str] = []
+        if not options["foretold"]:
+            told = self._tell(options["run"], failures, task_vars or {})
+        last = [f"{name}: {text}" for name in sorted(failures) for text in failures[name] if text != said.get(name)]
+        # A cut-over says itself what came of it, host by host, and what is next.
+        judged = options["run"] != "cutover"
+        last += [*told, *([_verdict.verdict_of(document)] if judged else [])]
+        if not options["foretold"]:
+            last += _verdict.reports_of(document, files)
+        if judged and not options["foretold"]:
+            named = {name: settings.databases is not None for name, settings in fleet.settings.items()}
+            last += _verdict.next_of(document, _command(), named)
+        _show(last)
+        result["reported"] = fleet.reported
         result["summary"] = document["summary"]
         # A host that is not in it was not looked at, whatever its variables hold.
         result["verdicts"] = {name: " ".join(failures.get(name, [])) for name in fleet.outcomes}
-        result["lines"] = lines
+        result["brief"] = {
+            name: _verdict.brief(document, name, text) if text and is_for_people() else text
+            for name, text in result["verdicts"].items()
+        }
+        result["lines"] = lines + last
         result["files"] = files
+        result["_ansible_verbose_override"] = display.verbosity < VERBOSITY
         return result
+
+    def _tell(self, run: str, failures: dict[str, list[str]], task_vars: dict[str, t.Any]) -> list[str]:
+        """Send mail and webhook, where a host names one.
+
+        :arg failures: takes what could not be sent, by host
+        :returns: what was sent, in a line each
+        """
+        task = self._task.copy()
+        task.action = "pgops.sequences.pg_sequence_alert"
+        task.args = {"run": run}
+        alert = self._shared_loader_obj.action_loader.get(
+            task.action,
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        done = alert.run(task_vars=task_vars)
+        for name, sentence in done["failures"].items():
+            failures.setdefault(name, []).append(sentence)
+        return [f"sent {said}" for said in done["told"]]
 
 
 def _write_all(fleet: Fleet, files: list[str]) -> t.Iterator[tuple[list[str], str]]:
@@ -112,5 +159,12 @@ def _write(fleet: Fleet, folder: Path, names: list[str]) -> list[str]:
 
 def _show(lines: list[str]) -> None:
     """Print lines as they are, unless what Ansible prints is for a machine."""
-    if "json" not in str(constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK")):
+    if lines and is_for_people():
         display.display("\n".join(lines))
+
+
+def _command() -> Command:
+    """How a playbook is run where this run is: by the monitor's command, or as this run was."""
+    if monitor := os.environ.get(MONITOR):
+        return Command(shlex.split(monitor), [])
+    return Command.of(context.CLIARGS, os.getcwd())

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import time
 import typing as t
 import uuid
 
@@ -23,8 +25,17 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover, _fleet, _log, _settings, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_steps import Cutover, CutoverError
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import Host, WriteError, or_tell, settings_of, who
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
+    VERBOSITY,
+    Host,
+    WriteError,
+    is_for_people,
+    or_tell,
+    settings_of,
+    who,
+)
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import cleaned
+from ansible_collections.pgops.sequences.plugins.plugin_utils._words import as_variables, place, sequence_as_variables
 
 if t.TYPE_CHECKING:
     Result = dict[str, t.Any]
@@ -39,9 +50,6 @@ _OPTIONS = {
     "pg_sequence_fix": {*connection_arguments(), *audit_arguments(), *repair_arguments()},
     "pg_sequence_restore": {*connection_arguments(), *restore_arguments()},
 }
-
-_VERBOSITY = 3
-"""From where on the result is printed as it is, for those who look for a fault."""
 
 _OF_AUDIT = ("server", "selection", "summary", "databases", "sequences")
 _THRESHOLDS = {"gap_threshold": 1000, "near_limit_percent": 80.0}
@@ -74,12 +82,13 @@ class ActionModule(ActionBase):
         result.update(run=run, check_mode=check_mode, changed=False, error=None, changes=[], not_fixed=[], sequences=[])
         # By it a report tells what is of its own run from what an earlier one left.
         result["id"] = str(uuid.uuid4())
-        result.update(
-            server=None, selection=None, summary=None, databases=[], restored=None, cutover=None, not_logged=None
-        )
+        result.update(server=None, selection=None, summary=None, databases=[], restored=None, cutover=None)
+        result.update(not_logged=None, masked=None)
+        begun, listed = time.monotonic(), False
         try:
             settings = settings_of(self, Host(task_vars["inventory_hostname"], task_vars), run, check_mode)
             result["thresholds"] = {name: settings.get(name) or value for name, value in _THRESHOLDS.items()}
+            listed = run == "info" or bool(settings.get("show_all"))
             _Steps(self, settings, task_vars, result, defaults).take(options["foretell"])
         except (_settings.SettingsError, RunError) as error:
             result["error"] = str(error)
@@ -92,12 +101,64 @@ class ActionModule(ActionBase):
             if type(error).__name__ != "TaskTimeoutError":
                 raise
             result["error"] = "it was not over in time, and was ended"
+        _put_into_words(result, run)
+        self._show(result, time.monotonic() - begun, str(task_vars.get("inventory_hostname")))
+        if not listed:
+            result["sequences"] = [each for each in result["sequences"] if each["status"] not in ("healthy", "skipped")]
         for name in ("error", "warnings", "diff"):
             if name in result:
                 result[name] = cleaned(result[name])
         # Names are in it as they are, for other tasks to use; a terminal gets them by the report.
-        result["_ansible_verbose_override"] = display.verbosity < _VERBOSITY
+        result["_ansible_verbose_override"] = display.verbosity < VERBOSITY
         return result
+
+    def _show(self, result: Result, seconds: float, host: str) -> None:
+        """With -v, print each sequence that was looked at, and how long that took."""
+        if is_for_people():
+            for each in result["sequences"]:
+                name = f"{host} {cleaned(each['database'])} {place(each['schema'], each['name'])}"
+                display.v(f"{name}: {each['status']}, next value {each['next_value']}, {each['percent_used']} % used")
+            total = (result["summary"] or {}).get("total", 0)
+            display.v(f"{host}: {total} sequence{'' if total == 1 else 's'} in {seconds:.1f} s")
+
+
+def _put_into_words(result: Result, run: str) -> None:
+    """Say what modules said of their options with the variables of the playbooks, and whether a name was blotted out."""
+    if result["error"]:
+        result["error"] = as_variables(result["error"], run)
+    if result.get("warnings"):
+        result["warnings"] = [_warning(each, run) for each in result["warnings"] if _NOT_JUDGED not in _said(each)]
+    for name in ("sequences", "not_fixed"):
+        result[name] = [sequence_as_variables(entry, run) for entry in result[name]]
+    result["databases"] = [
+        {**each, "error": each["error"] and as_variables(each["error"], run)} for each in result["databases"]
+    ]
+    if result["restored"] and result["restored"].get("message"):
+        result["restored"]["message"] = as_variables(result["restored"]["message"], run)
+    names = [each["name"] for each in result["databases"]]
+    names += [each[part] for each in result["sequences"] for part in ("database", "schema", "name")]
+    if any("********" in name for name in names):
+        result["masked"] = (
+            "a password is part of a name here, so that Ansible writes ******** in the place of both, in results, reports"
+            " and alerts. Names cannot be told apart so: give the role another password"
+        )
+
+
+_NOT_JUDGED = " could not be judged: "
+"""A warning of pg_sequence_fix about a sequence that the report lists as well."""
+
+
+def _said(warning: t.Any) -> str:
+    """A warning's text; from ansible-core 2.19 on it is an object."""
+    return str(getattr(getattr(warning, "event", None), "msg", warning))
+
+
+def _warning(warning: t.Any, run: str) -> t.Any:
+    """A warning with the variables of the playbooks in the place of a module's options."""
+    text = as_variables(_said(warning), run)
+    if isinstance(warning, str):
+        return text
+    return dataclasses.replace(warning, event=dataclasses.replace(warning.event, msg=text))
 
 
 class _Steps:
@@ -141,7 +202,7 @@ class _Steps:
 
     def _audit(self) -> None:
         options = self._settings.audit_options()
-        if self._settings.run == "info":
+        if self._settings.run == "info" or display.verbosity:
             options["show_all"] = True
         self._take_over(self._module("pg_sequence_info", options))
 

@@ -10,14 +10,24 @@ import functools
 import typing as t
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _log, _settings, _variables
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import WriteError, hosts_of, or_tell, settings_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
+    VERBOSITY,
+    WriteError,
+    hosts_of,
+    is_for_people,
+    or_tell,
+    settings_of,
+)
 
 _ARGUMENTS: dict[str, t.Any] = {
     "run": {"type": "str", "required": True, "choices": list(_variables.ENTRY_POINTS)},
     "probe": {"type": "bool", "default": True},
 }
+
+display = Display()
 
 
 class ActionModule(ActionBase):
@@ -50,7 +60,13 @@ class ActionModule(ActionBase):
                 except WriteError as error:
                     wrong.setdefault(f"{error} Nothing was done", []).append(name)
         if wrong:
-            result.update(failed=True, msg=" ".join(f"{_shown(hosts)}: {text}." for text, hosts in wrong.items()))
+            lines = [f"{_shown(hosts)}: {text}." for text, hosts in wrong.items()]
+            result.update(failed=True, msg=" ".join(lines))
+            if is_for_people():
+                # Whole, and to be copied; Ansible would print it inside of JSON.
+                display.display("\n".join(lines))
+                result["msg"] = "Nothing was done; what is wrong stands above"
+        result["_ansible_verbose_override"] = display.verbosity < VERBOSITY
         return result
 
 

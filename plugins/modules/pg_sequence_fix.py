@@ -167,7 +167,7 @@ changes:
       description: The statement that moved it.
       type: str
 not_fixed:
-  description: Sequences that need a hand - still critical, or not readable for a reason that can be settled.
+  description: Sequences that were not repaired - still critical, or not readable for a reason that can be settled.
   type: list
   elements: dict
   returned: always, once the database was entered

@@ -10,7 +10,7 @@ module: pg_sequence_info
 short_description: Audit PostgreSQL sequences against the columns they feed
 version_added: 0.1.0
 description:
-  - Finds every sequence of one or more databases and every column it feeds, and tells which sequences would hand out
+  - Finds every sequence of one or more databases and every column it feeds, and says which sequences would hand out
     an id that is already there, which are used up or nearly so, and which could not be judged and why.
   - It looks at all columns a sequence feeds (serial, identity, defaults on sequences nobody owns, several tables on one
     sequence, domains, late-bound defaults, partitions), at the direction of counting, and at what each column can store.

@@ -12,8 +12,11 @@ version_added: 0.1.0
 description:
   - A step of the role P(pgops.sequences.pg_sequences#role), which calls it for you. It reads C(pg_sequences_result) of all hosts
     of the play, what M(pgops.sequences.pg_sequence_run) returned, and prints it, the worst first, with the hosts that could not be audited.
+  - It ends with a verdict, where the reports lie, and the next command with the inventory and the variables of this run.
+    Passwords of the command line are left out of it.
+  - It has M(pgops.sequences.pg_sequence_alert) send what is new or over.
   - Each host's variables say where its report goes and what is a failure. Hosts that name the same folder share a report.
-  - Reports are written in check mode as well, since they tell what was found and would be done; they say so.
+  - Reports are written in check mode as well, and say so.
   - It runs on the controller and connects to no host and no server.
 author:
   - pgops contributors (@pgops)
@@ -25,11 +28,11 @@ attributes:
   check_mode:
     support: full
     details:
-      - Writes its files also in check mode. What they tell of is left alone.
+      - Writes its files also in check mode. Servers are left alone.
 options:
   foretold:
     description:
-      - The results only tell what would be done; then nothing is written.
+      - The results are of a run in check mode; then nothing is written and no alert is sent.
     type: bool
     default: false
 seealso:
@@ -58,18 +61,17 @@ verdicts:
   returned: success
   type: dict
   sample: {db1: "5 critical, 2 unknown, 3 warning (pg_sequences_fail_on=critical)."}
-earlier:
-  description: The identifier of every result that was put together before; none of them counted again.
-  returned: success
-  type: list
-  elements: str
-  sample: []
 reported:
-  description: The same, and those of the results that were put together now.
+  description: The identifier of every result that was put together now or before in this play; none counts twice.
   returned: success
   type: list
   elements: str
   sample: [0b5c7a52-6f0c-4d0e-9d64-a1a5f4f5d1c3]
+brief:
+  description: The same in a few words, for the line that Ansible prints of a host that fails.
+  returned: success
+  type: dict
+  sample: {db1: "5 critical, 2 unknown: see the verdict above"}
 lines:
   description: What was printed.
   returned: success

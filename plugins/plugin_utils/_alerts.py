@@ -190,7 +190,7 @@ def page(alert: Alert) -> str:
         parts.append(f"<h2>Repaired or over</h2><ul>{items}</ul>")
     if lines := _next(alert):
         parts.append(f"<p>{_safe(lines[0])}</p><pre>{chr(10).join(_safe(line.strip()) for line in lines[1:])}</pre>")
-    head = f"<meta charset='utf-8'><title>{_safe(subject(alert))}</title>"
+    head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{_safe(subject(alert))}</title>"
     return f"<!DOCTYPE html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 
 

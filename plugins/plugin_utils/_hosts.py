@@ -39,9 +39,9 @@ class Fleet:
     :ivar run: what was run
     :ivar settings: of each host
     :ivar outcomes: of each host
-    :ivar earlier: which results were put together in earlier reports
-    :ivar reported: the same, and those of this one
+    :ivar reported: which results were put together in this report and in those before it
     :ivar not_logged: why a host's changes are not in the log, where they are not
+    :ivar masked: what Ansible has blotted out of a host's names, where it has
     """
 
     def __init__(self, run: Run, settings: Mapping[str, Settings], results: Mapping[str, t.Any]) -> None:
@@ -49,7 +49,7 @@ class Fleet:
         self.settings = settings
         self.outcomes: dict[str, Outcome] = {}
         self.not_logged: dict[str, str] = {}
-        self.earlier: list[str] = []
+        self.masked: dict[str, str] = {}
         self.reported: list[str] = []
         for name, result in results.items():
             outcome = outcome_of(result, settings[name].fail_on)
@@ -57,24 +57,23 @@ class Fleet:
                 self.outcomes[name] = outcome
                 if result.get("not_logged"):
                     self.not_logged[name] = str(cleaned(result["not_logged"]))
+                if result.get("masked"):
+                    self.masked[name] = str(cleaned(result["masked"]))
 
     @classmethod
-    def of(
-        cls, action: ActionBase, task_vars: Mapping[str, t.Any], name: str, check_mode: bool, told: str = "reported"
-    ) -> Fleet:
+    def of(cls, action: ActionBase, task_vars: Mapping[str, t.Any], name: str, check_mode: bool) -> Fleet:
         """Take them from the variables of the play's hosts.
 
         A result counts in one report: what an earlier one left on a host that was not looked at since is no audit of now.
 
         :arg name: what was run; results of other runs in the same play are passed over
-        :arg told: which results of a report no longer count, ``earlier`` once the run's own report has been made
         """
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         run = Run(name, check_mode, now, collection_version(), ansible_version)
         settings, results = {}, {}
         hosts = hosts_of(action, task_vars)
         made = [plain(host.variables.get("pg_sequences_report")) for host in hosts]
-        before = {each for report in made if isinstance(report, dict) for each in report.get(told, ())}
+        before = {each for report in made if isinstance(report, dict) for each in report.get("reported", ())}
         for host in hosts:
             result = plain(host.variables.get("pg_sequences_result"))
             if not isinstance(result, dict) or result.get("run", name) != name:
@@ -89,7 +88,6 @@ class Fleet:
                 settings[host.name] = _settings.read({}, name, True, (), report_only=True)
                 result["error"] = result.get("error") or str(error)
         fleet = cls(run, settings, results)
-        fleet.earlier = sorted(before)
         fleet.reported = sorted(before | {str(result["id"]) for result in results.values() if result.get("id")})
         return fleet
 

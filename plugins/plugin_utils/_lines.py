@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import STATUSES
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
+from ansible_collections.pgops.sequences.plugins.plugin_utils._words import parts, place
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,30 +32,26 @@ def lines_of(document: Document, where: str) -> list[str]:
 
     :arg where: where all of it can be read, for what is not shown
     """
-    shown = list(_heading(document))
-    shown += list(_restored(document))
-    if document["run"]["name"] == "cutover":
-        return [*shown, *_not_audited(document), *_cutover(document)]
+    shown: list[str] = []
     shown += _first(list(_not_audited(document)), MOST_HOSTS, where)
+    if document["run"]["name"] == "cutover":
+        shown += list(_cutover(document))
+    elif document["run"]["name"] == "info":
+        shown += [line for sequence in document["sequences"] for line in _details(sequence)]
+    else:
+        shown += _first([_left(document, unfixed) for unfixed in document["not_fixed"]], MOST_FINDINGS, where)
+        told = {_place(document, unfixed) for unfixed in document["not_fixed"]}
+        findings = [sequence for sequence in document["sequences"] if _place(document, sequence) not in told]
+        shown += _first([_finding(document, sequence) for sequence in findings], MOST_FINDINGS, where)
+        shown += _first([_change(document, change) for change in document["changes"]], MOST_FINDINGS, where)
     if document["summary"]["hosts"] > 1:
         shown += _first(list(_hosts(document)), MOST_HOSTS + 1, where)
-    if document["run"]["name"] == "info":
-        shown += [line for sequence in document["sequences"] for line in _details(sequence)]
-        return shown + list(_not_judged(document))
-    shown += _first([_change(document, change) for change in document["changes"]], MOST_FINDINGS, where)
-    shown += _first([_left(document, unfixed) for unfixed in document["not_fixed"]], MOST_FINDINGS, where)
-    told = {_place(document, unfixed) for unfixed in document["not_fixed"]}
-    findings = [sequence for sequence in document["sequences"] if _place(document, sequence) not in told]
-    shown += _first([_finding(document, sequence) for sequence in findings], MOST_FINDINGS, where)
-    return shown + _first(list(_not_judged(document)), MOST_FINDINGS, where)
-
-
-def next_command(document: Document) -> list[str]:
-    """What to run next, where a playbook helps."""
-    critical = {sequence["host"] for sequence in document["sequences"] if sequence["status"] == "critical"}
-    if document["run"]["name"] not in ("check", "info") or not critical:
-        return []
-    return [f"to repair: ansible-playbook pgops.sequences.fix --limit {shlex.quote(','.join(sorted(critical)))}"]
+    shown += list(_restored(document))
+    if document["run"]["name"] != "cutover":
+        shown += _first(list(_not_judged(document)), MOST_FINDINGS, where)
+    shown += list(_heading(document))
+    # Some are of several lines.
+    return [line for text in shown for line in text.split("\n")]
 
 
 def _restored(document: Document) -> Iterator[str]:
@@ -63,7 +59,8 @@ def _restored(document: Document) -> Iterator[str]:
     for host in document["hosts"]:
         message = (host.get("restored") or {}).get("message")
         if message and not host["error"]:
-            yield f"{_host(document, host['name'])}{visible(str(message))}"
+            begin, *more = parts(visible(str(message)))
+            yield _indented(f"{_host(document, host['name'])}{begin}", more)
 
 
 def _cutover(document: Document) -> Iterator[str]:
@@ -93,10 +90,13 @@ def _heading(document: Document) -> Iterator[str]:
 def _not_audited(document: Document) -> Iterator[str]:
     for host in document["hosts"]:
         if host["error"]:
-            yield f"not audited {host['name']}: {host['error']}"
+            word = "not restored" if document["run"]["name"] == "restore" else "not audited"
+            begin, *more = parts(host["error"])
+            yield _indented(f"{word} {host['name']}: {begin}", more)
         for database in host["databases"]:
             if database["error"]:
-                yield f"not audited {_host(document, host['name'])}{visible(database['error'])}"
+                begin, *more = parts(visible(database["error"]))
+                yield _indented(f"not audited {_host(document, host['name'])}{begin}", more)
 
 
 def _hosts(document: Document) -> Iterator[str]:
@@ -115,35 +115,44 @@ def _change(document: Document, change: Document) -> str:
 
 
 def _left(document: Document, unfixed: Document) -> str:
-    return f"left {_place(document, unfixed)}: {visible(unfixed['message'])}. Remedy: {visible(unfixed['remedy'])}"
+    remedy = [visible(unfixed["remedy"])] if unfixed["remedy"] else []
+    return _indented(f"left {_place(document, unfixed)}: {visible(unfixed['message'])}", remedy)
 
 
 def _finding(document: Document, sequence: Document) -> str:
-    remedy = f". Remedy: {visible(sequence['remedy'])}" if sequence.get("remedy") else ""
-    # Of what is only behind the playbook that repairs it is named once, at the end.
-    if sequence["status"] == "critical" and sequence["fix"]:
-        remedy = ""
-    return f"{sequence['status']} {_place(document, sequence)}: {visible(sequence['message'])}{remedy}"
+    """What was found, and below it what settles it, whole, to be copied."""
+    remedy = sequence.get("remedy")
+    # Of what is only behind, the playbook that repairs it is named once, at the end: a statement grows old.
+    movable = sequence["status"] == "critical" and sequence["fix"]
+    # What cannot be judged says in its message what would help.
+    more = [visible(remedy)] if remedy and not movable and remedy not in sequence["message"] else []
+    return _indented(f"{sequence['status']} {_place(document, sequence)}: {visible(sequence['message'])}", more)
+
+
+def _indented(begin: str, more: list[str]) -> str:
+    return "\n    ".join([begin, *more])
 
 
 def _not_judged(document: Document) -> Iterator[str]:
     """What was not judged, by kind, and all that a database's sequences are suspected of, ready to be copied."""
     for host in document["hosts"]:
         for database in host["databases"]:
-            place = f"{_host(document, host['name'])}{visible(database['name'])}"
+            where = f"{_host(document, host['name'])}{visible(database['name'])}"
             kinds = dict(database.get("skipped") or {})
             undrawn = kinds.get("suspected", 0) + kinds.get("no_column", 0)
             if undrawn:
                 told = [f"{kinds[kind]} {word}" for kind, word in _UNDRAWN if kinds.get(kind)]
-                yield f"{place}: {undrawn} sequences are drawn by no column: {', '.join(told)}"
+                yield f"{where}: {undrawn} sequences are drawn by no column: {', '.join(told)}"
             others = [f"{count} {kind}" for kind, count in kinds.items() if kind not in dict(_UNDRAWN)]
             if others:
-                yield f"{place}: not judged on purpose: {', '.join(others)}"
+                yield f"{where}: not judged on purpose: {', '.join(others)}"
             if database.get("suspected"):
                 entries = json.dumps(database["suspected"], ensure_ascii=False)
-                yield f"{place}: to confirm what is suspected: pg_sequences_columns: {visible(entries)}"
+                yield _indented(
+                    f"{where}: to confirm what is suspected:", [f"pg_sequences_columns: {visible(entries)}"]
+                )
             for table in database.get("not_covered") or ():
-                yield f"{place}: not covered, it counts without a sequence: {visible(table)}"
+                yield f"{where}: not covered, it counts without a sequence: {visible(table)}"
 
 
 def _details(sequence: Document) -> Iterator[str]:
@@ -162,7 +171,7 @@ def _details(sequence: Document) -> Iterator[str]:
     )
     yield f"    cache {sequence['cache_size']}{', cycle' if sequence['cycle'] else ''}"
     for column in sequence["columns"]:
-        name = ".".join(visible(column[part]) for part in ("schema", "table", "column"))
+        name = place(*(column[part] for part in ("schema", "table", "column")))
         yield f"    column {name}: {visible(column['type'])}, via {column['via']}"
         indexed = "indexed" if column["indexed"] else "not indexed"
         error = f", {visible(column['error'])}" if column["error"] else ""
@@ -183,7 +192,7 @@ def _host(document: Document, name: str) -> str:
 
 
 def _name(entry: Document) -> str:
-    return f"{visible(entry['schema'])}.{visible(entry['name'])}"
+    return place(entry["schema"], entry["name"])
 
 
 def _number(value: float | None) -> str:

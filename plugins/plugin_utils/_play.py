@@ -18,6 +18,7 @@ import typing as t
 from pathlib import Path
 
 import yaml
+from ansible import constants
 from ansible.errors import AnsibleError
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _names, _settings, _variables
@@ -28,6 +29,18 @@ if t.TYPE_CHECKING:
     from ansible.plugins.action import ActionBase
 
 _T = t.TypeVar("_T")
+
+
+MONITOR = "PG_SEQUENCES_MONITOR_RUN"
+"""The environment variable by which the monitor says how it is run by hand."""
+
+VERBOSITY = 3
+"""From where on results are printed as they are, for those who look for a fault."""
+
+
+def is_for_people() -> bool:
+    """Whether what Ansible prints is for people; lines of ours would break what a machine reads."""
+    return "json" not in str(constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK"))
 
 
 class Host(t.NamedTuple):

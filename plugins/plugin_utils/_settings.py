@@ -12,6 +12,7 @@ resolved, and nothing is opened or connected to.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -256,13 +257,32 @@ def _validated(given: Mapping[str, t.Any], spec: Mapping[str, Mapping[str, t.Any
             # A message may hold the value that is wrong.
             if option.get("no_log") and given.get(name) not in (None, ""):
                 text = text.replace(str(given[name]), "********")
-        raise SettingsError(f"{text}. Nothing was done")
+        raise SettingsError(f"{_plainly(text)}. Nothing was done")
     values = dict(done.validated_parameters)
     columns = values.get(f"{PREFIX}columns")
     if columns:
         # Keys that an entry does not have are none of its.
         values[f"{PREFIX}columns"] = [{k: v for k, v in entry.items() if v is not None} for entry in columns]
     return values
+
+
+def _plainly(text: str) -> str:
+    """One of Ansible's sentences about an argument as a sentence about a variable."""
+    choice = re.fullmatch(
+        r"value of (\w+) must be one (or more )?of: (.*?)(?:, got:|\. Got no match for:) (.*)", text, re.S
+    )
+    if choice:
+        name, _many, choices, given = choice.groups()
+        near = difflib.get_close_matches(given.strip(), choices.split(", "), 1, 0.6)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        return f"{name}={given.strip()} is none of: {choices}{meant}"
+    kind = re.match(r"argument '(\w+)' is of type .*? and we were unable to convert to (\w+): (.*)", text, re.S)
+    if kind:
+        words = {"int": "a whole number", "float": "a number", "bool": "true or false", "dict": "a dictionary"}
+        given = re.search(r"[\"']+(.*?)[\"']+ cannot be converted", kind[3])
+        shown = f"={given[1]}" if given else ""
+        return f"{kind[1]}{shown} is not {words.get(kind[2], f'a {kind[2]}')}"
+    return text
 
 
 def _check(settings: Settings, check_mode: bool) -> None:

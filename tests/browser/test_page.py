@@ -165,7 +165,8 @@ def test_what_the_page_tells(opened: Opened) -> None:
     expect(page.locator("#moved summary")).to_have_text("1 sequence repaired")
     page.locator("#moved summary").click()
     expect(page.locator("#moved tbody tr")).to_have_text("db1shoppublic.moved_seq24712")
-    expect(page.locator("#history svg")).to_have_attribute("aria-label", "Findings over 2 reports")
+    # The earlier run was of fewer hosts.
+    expect(page.locator("#history")).to_be_hidden()
     assert names(page) == ["orders_id_seq", "parts_id_seq", "hidden_seq", "big_id_seq", "عداد_seq"]
     screenshot(page, "light")
 
@@ -218,6 +219,34 @@ def test_the_list_matters_more_than_the_address(opened: Opened) -> None:
     page.evaluate("() => { history.replaceState = () => { throw new DOMException('too often', 'SecurityError') } }")
     page.get_by_label("Search").fill("parts")
     assert names(page) == ["parts_id_seq"]
+
+
+def test_the_trend_of_like_runs_has_dates_on_its_axis_or_times_within_a_day(opened: Opened) -> None:
+    outcomes = {"db1": Outcome(audit(finding("a_id_seq")), None)}
+    made = document(outcomes)
+    for earlier, axis in (
+        (document(outcomes, day=16), ["2026-11-16", "2026-11-26"]),
+        ({**document(outcomes), "generated_at": "2026-11-26T09:30:00Z"}, ["2026-11-26 09:30", "2026-11-26 15:00"]),
+    ):
+        made["history"] = []
+        add_trend(made, [earlier])
+        page = opened(made)
+        expect(page.locator("#history svg")).to_have_attribute("aria-label", "Findings over 2 reports")
+        assert page.locator("#history svg > text").all_text_contents()[2:] == axis
+
+
+def test_one_command_for_each_database_repairs_all_that_is_listed(opened: Opened) -> None:
+    rows = [finding("a_id_seq"), finding("b_id_seq"), finding("c_id_seq", database="stock")]
+    page = opened(document({"db1": Outcome(audit(*rows), None)}))
+    box = page.locator("#repairs")
+    expect(box.locator("summary")).to_have_text("Commands for all that is listed and can be repaired: 3 sequences")
+    box.locator("summary").click()
+    begin = "ansible-playbook pgops.sequences.fix --limit 'db1' -e "
+    stock = """'{"pg_sequences_database":"stock","pg_sequences_sequences":["public.c_id_seq"]}'"""
+    shop = """'{"pg_sequences_database":"shop","pg_sequences_sequences":["public.a_id_seq","public.b_id_seq"]}'"""
+    assert sorted(box.locator("code").all_inner_texts()) == [begin + shop, begin + stock]
+    page.get_by_label("Search").fill("b_id")
+    expect(box).to_be_hidden()
 
 
 def test_a_row_unfolds_to_everything(opened: Opened) -> None:

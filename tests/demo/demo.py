@@ -170,6 +170,11 @@ def show(demo: Demo) -> None:
     if not re.search(r"changed=0\b.*failed=0\b", demo.playbook()):
         raise Unexpected("the second run was to change nothing")
 
+    (repaired,) = re.findall(r"^verdict: (.*)$", first, re.MULTILINE)
+    print("\nverdict: a restore by hand left sequences behind, and its first INSERT failed;")
+    print(f"         restore_then_fix: {repaired}; its INSERT worked, and a second run changed nothing")
+    print('next: your own dump, by README.md, "The commonest uses"')
+
 
 def step(title: str) -> None:
     """Announce a step."""

@@ -56,8 +56,8 @@ def fleet(shop: dict[str, str], tmp_path: Path) -> list[str]:
 
 def shown(done: subprocess.CompletedProcess[str]) -> list[str]:
     """The lines about all hosts."""
-    (lines,) = re.findall(r"TASK \[[^\n]*Show what came of all hosts[^\n]*\n(.*?)\nok: \[", done.stdout, re.S)
-    return [line for line in lines.splitlines() if not line.startswith(("report: ", "to repair: "))]
+    (lines,) = re.findall(r"TASK \[[^\n]*Show the outcome[^\n]*\n(.*?)\nok: \[", done.stdout, re.S)
+    return [line for line in lines.splitlines() if not re.match(r" {4}\S|report: |next, ", line)]
 
 
 def failed(done: subprocess.CompletedProcess[str]) -> set[str]:
@@ -79,19 +79,20 @@ def test_check_tells_of_all_hosts(fleet: list[str], arguments: list[str], env: d
     done = run_playbook("pgops.sequences.check", {}, *fleet, *arguments, env=env)
     assert done.returncode == 2, done.stdout
     lines = shown(done)
-    assert lines[0] == "hosts: 4, audited: 2, not audited: 2; databases: 2"
-    assert lines[1] == "sequences: 4; critical: 2, unknown: 0, warning: 0, healthy: 2, skipped: 0"
-    assert lines[2].startswith("not audited away: ") and lines[3].startswith("not audited down: cannot use database")
+    assert lines[0].startswith("not audited away: ") and lines[1].startswith("not audited down: cannot use database")
+    assert [line.split(" ")[0:2] for line in lines[2:4]] == [["critical", "burning"]] * 2
+    assert lines[3].endswith("public.orders_id_seq: behind: the next value is 1, but orders.id already goes up to 40")
     assert lines[4].split() == ["critical", "unknown", "warning", "healthy", "skipped"]
     assert lines[5].split() == ["burning", "2", "0", "0", "1", "0"]
-    assert [line.split(" ")[0:2] for line in lines[6:]] == [["critical", "burning"]] * 2
-    assert lines[7].endswith("public.orders_id_seq: behind: the next value is 1, but orders.id already goes up to 40")
+    assert lines[6] == "hosts: 4, audited: 2, not audited: 2; databases: 2"
+    assert lines[7] == "sequences: 4; critical: 2, unknown: 0, warning: 0, healthy: 2, skipped: 0"
+    assert lines[8] == "verdict: 2 critical of 4 sequences; 2 hosts could not be audited"
     assert failed(done) == {"burning", "down", "away"}
 
 
 def test_check_fails_by_what_is_asked_and_of_whom(fleet: list[str]) -> None:
     done = run_playbook("pgops.sequences.check", {}, *fleet, "-e", "pg_sequences_fail_on=never")
-    assert done.returncode == 0 and len(shown(done)) == 8, done.stdout
+    assert done.returncode == 0 and len(shown(done)) == 9, done.stdout
     done = run_playbook("pgops.sequences.check", {}, *fleet, "--limit", "calm")
     assert done.returncode == 0, done.stdout
     assert "sequences: 1; critical: 0" in told(done.stdout)
@@ -384,7 +385,9 @@ def test_a_play_of_ones_own_has_its_settings_and_the_same_rules(shop: dict[str, 
         done = run_playbook(play, variables)
         assert done.returncode == code, done.stdout
         assert (tmp_path / fail_on / "latest" / "report.json").exists()
-        assert ("2 critical" in done.stdout) == (code == 2) and "without a message" not in done.stdout
+        assert ("2 critical: see the verdict above" in done.stdout) == (
+            code == 2
+        ) and "without a message" not in done.stdout
     done = run_playbook(play, {**variables, "pg_sequences_tabel": "x"})
     assert done.returncode == 2 and "did you mean pg_sequences_table?" in done.stdout
     # The cause is shown, also of a host that could not be audited.

@@ -168,7 +168,14 @@ def test_its_runs_check_then_repair(shop: dict[str, str], monitor: Monitor, tmp_
 
 @pytest.mark.matrix
 def test_a_crontab_runs_it_as_well(shop: dict[str, str], monitor: Monitor) -> None:
-    monitor.install(monitor_service="cron", monitor_interval=15)
+    shown = monitor.install(monitor_service="cron", monitor_interval=15).splitlines()
+    assert (
+        f"verdict: the monitor is installed and will audit every 15 minutes, as user {getpass.getuser()}, by cron"
+        in shown
+    )
+    assert f"to run it now: {monitor.path('opt/pg_sequences_monitor/run')}" in shown
+    assert f"log: {monitor.path('var/log/pg_sequences_monitor/run.log')}" in shown
+    assert "next run: none by itself, since pg_sequences_monitor_root is for trying it out" in shown
     assert not [name for name in monitor.files() if name.startswith("etc/systemd")]
     comment, line = monitor.path("etc/cron.d/pg_sequences_monitor").read_text().splitlines()
     when, command = re.fullmatch(rf"((?:\S+ ){{5}}){re.escape(getpass.getuser())} (.*)", line).groups()  # type: ignore[union-attr]

@@ -107,7 +107,7 @@ def test_fix_repairs_what_it_can_and_then_fails(shop: dict[str, str]) -> None:
         ({"mode": "realign"}, "pg_sequences_confirm=true"),
         ({"table": "Orders"}, "matches nothing"),
         ({"near_limit_percent": 101}, "near_limit_percent is 101"),
-        ({"fail_on": "nothing"}, "value of pg_sequences_fail_on must be one of"),
+        ({"fail_on": "nothing"}, "pg_sequences_fail_on=nothing is none of"),
         ({"database": "no such\" 'database' %s"}, "does not exist"),
         ({"login_user": "nobody at all"}, "does not exist"),
         ({"login_unix_socket": "/no/such/folder"}, "Check that the server runs"),

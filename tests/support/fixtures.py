@@ -56,6 +56,7 @@ _LONG = {
     "test_restore.py",
     "test_restore_then_fix.py",
     "test_security.py",
+    "test_terminal.py",
 }
 
 

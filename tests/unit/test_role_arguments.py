@@ -128,7 +128,7 @@ def test_every_variable_of_a_restore_reaches_its_module() -> None:
         ({"pgsequences_dump": "x"}, "did you mean pg_sequences_dump?"),
         (
             {"pg_sequences_tables": [{"a": 1}], "pg_sequences_fail_on": "nothing"},
-            "value of pg_sequences_fail_on must be one of",
+            "pg_sequences_fail_on=nothing is none of: unknown, critical, warning, never",
         ),
         ({"pg_sequences_database": " "}, "pg_sequences_database is empty"),
         ({"pg_sequences_near_limit_percent": 101}, "pg_sequences_near_limit_percent is 101.0; it must be a percentage"),

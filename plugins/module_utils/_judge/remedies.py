@@ -17,7 +17,11 @@ import typing as t
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import MOST_STEPS
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL
 from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE, column_limits
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import (
+    quote_identifier,
+    quote_literal,
+    readable,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import alignment
 from ansible_collections.pgops.sequences.plugins.module_utils._suspect.suspicion import serial_name
 
@@ -142,9 +146,9 @@ def furthest_place(observation: Observation, furthest: int | None) -> str:
 
 
 def place_of(sequence: Sequence, column: Column) -> str:
-    """A column in words; its schema only where it is not the sequence's."""
-    prefix = "" if column.schema == sequence.schema else f"{column.schema}."
-    return f"{prefix}{column.table}.{column.name}"
+    """A column as SQL names it; its schema only where it is not the sequence's."""
+    prefix = "" if column.schema == sequence.schema else f"{readable(column.schema)}."
+    return f"{prefix}{readable(column.table)}.{readable(column.name)}"
 
 
 def _grant_to_move(sequence: Sequence, behind: bool, jump: int, role: str) -> str:

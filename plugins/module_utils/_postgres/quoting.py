@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -17,6 +18,27 @@ if t.TYPE_CHECKING:
 def quote_identifier(name: str) -> str:
     """Quote a name for SQL (manual, 4.1.1: a quote inside is doubled)."""
     return '"' + name.replace('"', '""') + '"'
+
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
+_RESERVED = frozenset(
+    "all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case cast"
+    " char character check coalesce collate collation column concurrently constraint create cross current_catalog"
+    " current_date current_role current_schema current_time current_timestamp current_user dec decimal default deferrable"
+    " desc distinct do else end except exists extract false fetch float for foreign freeze from full grant greatest group"
+    " grouping having ilike in initially inner inout int integer intersect interval into is isnull join lateral leading"
+    " least left like limit localtime localtimestamp national natural nchar none normalize not notnull null nullif numeric"
+    " offset on only or order out outer overlaps overlay placing position precision primary real references returning"
+    " right row select session_user setof similar smallint some substring symmetric system_user table tablesample then"
+    " time timestamp to trailing treat trim true union unique user using values varchar variadic verbose when where window"
+    " with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize"
+    " xmltable".split()
+)
+
+
+def readable(name: str) -> str:
+    """A name as SQL takes it, with quotes only where it needs them, as ``quote_ident()`` of the server has it."""
+    return name if _PLAIN.match(name) and name not in _RESERVED else quote_identifier(name)
 
 
 def quote_literal(text: str) -> str:

@@ -8,6 +8,7 @@
   const ROWS_PER_PAGE = 100;
   const MOST_PRINTED = 1000;
   const MOST_LISTED = 200;
+  const MOST_COMMANDS = 50;
   const byId = (id) => document.getElementById(id);
 
   // What has no shape of its own, or turns the direction of what follows, would make a name look like another. The two
@@ -171,6 +172,31 @@
     return `ansible-playbook pgops.sequences.fix --limit ${quoted(row[at.host])} -e ${quoted(JSON.stringify(variables))}`;
   }
 
+  /** The commands that repair what is listed and can be repaired, one for each host and database. */
+  function repairs() {
+    const box = byId("repairs");
+    const many = found.filter((number) => data.rows[number][at.fix]).length;
+    box.hidden = many < 2;
+    box.querySelector("summary").textContent = `Commands for all that is listed and can be repaired: ${plural(many, "sequence")}`;
+    if (box.hidden || !box.open) return;
+    const places = new Map();
+    for (const number of found) {
+      const row = data.rows[number];
+      if (!row[at.fix] || !command(row)) continue;
+      const place = JSON.stringify([row[at.host], row[at.database]]);
+      if (!places.has(place)) places.set(place, []);
+      places.get(place).push(`${row[at.schema]}.${row[at.name]}`.replace(/[*?[]/g, "[$&]"));
+    }
+    const lines = [...places].slice(0, MOST_COMMANDS).map(([place, sequences]) => {
+      const [host, database] = JSON.parse(place);
+      const variables = { pg_sequences_database: database, pg_sequences_sequences: sequences };
+      return code(`ansible-playbook pgops.sequences.fix --limit ${quoted(host)} -e ${quoted(JSON.stringify(variables))}`,
+        `the command for ${visible(database)} on ${visible(host)}`);
+    });
+    if (places.size > MOST_COMMANDS) lines.push(make("p", null, `and ${(places.size - MOST_COMMANDS).toLocaleString("en")} more databases`));
+    box.querySelector("div").replaceChildren(...lines);
+  }
+
   function term(title, value) {
     return make("div", null, make("dt", null, title), make("dd", null, shown(value)));
   }
@@ -247,11 +273,14 @@
     const last = lines.map((line) => `${line.title}: ${grouped(line.values.at(-1))}`);
     drawing.append(svgOf("title", {}, title), svgOf("desc", {}, `In the last, ${last.join(", ")}.`));
     drawing.append(svgOf("line", { x1: left, x2: width - 10, y1: y(least), y2: y(least) }));
+    // Within a day the hours matter.
+    const oneDay = times[0].slice(0, 10) === times[times.length - 1].slice(0, 10);
+    const when = (time) => time.slice(0, oneDay ? 16 : 10).replace("T", " ");
     const short = (value) => value.toLocaleString("en", { notation: "compact" });
     drawing.append(svgOf("text", { x: left - 8, y: y(most) + 5, "text-anchor": "end" }, short(most)));
     drawing.append(svgOf("text", { x: left - 8, y: y(least) + 5, "text-anchor": "end" }, short(least)));
-    drawing.append(svgOf("text", { x: left, y: height - 4 }, times[0].slice(0, 10)));
-    drawing.append(svgOf("text", { x: width - 10, y: height - 4, "text-anchor": "end" }, times[times.length - 1].slice(0, 10)));
+    drawing.append(svgOf("text", { x: left, y: height - 4 }, when(times[0])));
+    drawing.append(svgOf("text", { x: width - 10, y: height - 4, "text-anchor": "end" }, when(times[times.length - 1])));
     for (const line of lines) {
       const points = line.values.map((value, place) => [moments[place], value]).filter(([, value]) => value !== null);
       drawing.append(svgOf("polyline", { class: line.tone, points: points.map(([moment, value]) => `${x(moment)},${y(Number(value))}`).join(" ") }));
@@ -340,6 +369,7 @@
   function change(changes) {
     Object.assign(state, { page: 0 }, changes);
     filter();
+    repairs();
     writeHash();
     render();
   }
@@ -437,6 +467,7 @@
       byId(id).append(...values.map((value) => make("option", { value }, visible(value))));
       byId(id).addEventListener("change", (event) => change({ [id]: event.target.value }));
     }
+    byId("repairs").addEventListener("toggle", repairs);
     byId("search").addEventListener("input", (event) => change({ search: event.target.value }));
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
     byId("reset").addEventListener("click", () => change({ search: "", statuses: new Set(), host: "", database: "", sort: "status", down: true }));
@@ -448,6 +479,7 @@
     addEventListener("hashchange", () => {
       readHash();
       filter();
+      repairs();
       render();
     });
     const repaired = byId("moved").querySelector("details");
@@ -471,5 +503,6 @@
   controls();
   readHash();
   filter();
+  repairs();
   render();
 })();

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, pgops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A playbook's own words for a module's options, long messages in parts, and the next command."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
+from ansible_collections.pgops.sequences.plugins.plugin_utils._command import Command
+from ansible_collections.pgops.sequences.plugins.plugin_utils._words import as_variables, parts
+
+
+@pytest.mark.parametrize(
+    ("module", "playbook"),
+    [
+        ("Set create: true to have it created", "Set pg_sequences_restore_create=true to have it created"),
+        ("exclude: [owners, privileges]", "pg_sequences_restore_exclude=owners,privileges"),
+        (
+            "(create: true with encoding: UTF8 and locale: C)",
+            "(pg_sequences_restore_create=true with pg_sequences_restore_encoding=UTF8 and pg_sequences_restore_locale=C)",
+        ),
+        ("with max_jump: 39", "with pg_sequences_max_jump=39"),
+        ("more than max_jump", "more than pg_sequences_max_jump"),
+        ("mode: realign and confirm: true", "pg_sequences_mode=realign and pg_sequences_confirm=true"),
+        ("map it with the option columns", "map it with pg_sequences_columns"),
+        # Names are nobody's options.
+        ('SELECT 1 FROM "create: true"', 'SELECT 1 FROM "create: true"'),
+        ("public.max_jump is of type text", "public.max_jump is of type text"),
+    ],
+)
+def test_a_playbook_names_its_own_variables(module: str, playbook: str) -> None:
+    assert as_variables(module, "restore") == playbook
+
+
+def test_a_long_message_comes_apart_at_its_sentences() -> None:
+    said = 'there is no database "a.B". Nothing was changed. Set x, or run: CREATE DATABASE "a.B" TEMPLATE template0;'
+    assert parts(said) == [
+        'there is no database "a.B".',
+        "Nothing was changed.",
+        'Set x, or run: CREATE DATABASE "a.B" TEMPLATE template0;',
+    ]
+
+
+@pytest.mark.parametrize(("name", "sql"), [("a_1", "a_1"), ("A", '"A"'), ("order", '"order"'), ('a"b', '"a""b"')])
+def test_names_are_quoted_where_sql_wants_it(name: str, sql: str) -> None:
+    assert readable(name) == sql
+
+
+def test_the_next_command_is_this_one_with_another_playbook_and_no_password() -> None:
+    given = {
+        "inventory": ("/srv/play/hosts", "/etc/ansible/hosts", "db1,"),
+        "extra_vars": (
+            "@vars.yml",
+            "pg_sequences_login_password=s3cr3t pg_sequences_confirm=true pg_sequences_database='a b'",
+            '{"pg_sequences_databases": ["x", "y"], "pg_sequences_webhook_url": "https://s3cr3t"}',
+        ),
+        "become_ask_pass": True,
+        "args": ("pgops.sequences.check",),
+    }
+    command = Command.of(given, "/srv/play")
+    assert command.run("fix", {"db2", "db1"}) == (
+        "ansible-playbook -i hosts -i db1, -K pgops.sequences.fix --limit db1,db2 -e @vars.yml"
+        " -e pg_sequences_login_password=... -e '{\"pg_sequences_database\": \"a b\"}'"
+        " -e '{\"pg_sequences_databases\": [\"x\", \"y\"]}' -e pg_sequences_webhook_url=..."
+    )  # fmt: skip
+    assert not command.own_play and Command.of({**given, "args": ("site.yml",)}, "/").own_play
