@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import databases
-from benchmark.report import Fact, spread
+from benchmark.figures import Fact, spread
 from support.run import run_module, run_playbook
 from support.servers import Server, client_binaries
 
@@ -44,9 +44,20 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def _in_turn(rounds: int, *runs: Callable[[], object]) -> list[list[float]]:
-    """Seconds of several calls, round by round, one after the other."""
-    return [list(seconds) for seconds in zip(*([timed(run) for run in runs] for _unused in range(rounds)))]
+def in_turn(rounds: int, *runs: Callable[[], object], before: Callable[[], object] = lambda: None) -> list[list[float]]:
+    """Seconds of several calls, round by round, one after the other.
+
+    Args:
+        rounds: how often each is called.
+        runs: the calls.
+        before: called before each, not measured.
+    """
+
+    def one(run: Callable[[], object]) -> float:
+        before()
+        return timed(run)
+
+    return [list(seconds) for seconds in zip(*([one(run) for run in runs] for _unused in range(rounds)))]
 
 
 def _ratio(ones: Sequence[float], others: Sequence[float]) -> str:
@@ -77,10 +88,10 @@ def shop(server: Server, name: str, tables: int, *statements: str) -> Iterator[D
 def growth(server: Server, sizes: Sequence[int]) -> Iterator[Fact]:
     """Time per sequence of databases of several sizes."""
     with shop(server, "nothing", 0) as dsn:
-        alone = statistics.median(_in_turn(5, lambda: audit(dsn, 0))[0])
+        alone = statistics.median(in_turn(5, lambda: audit(dsn, 0))[0])
     for size in sizes:
         with shop(server, f"growth{size}", size) as dsn:
-            seconds = _in_turn(3, lambda: audit(dsn, size, gap_threshold=10**9))[0]  # noqa: B023
+            seconds = in_turn(3, lambda: audit(dsn, size, gap_threshold=10**9))[0]  # noqa: B023
             each = (statistics.median(seconds) - alone) / size * 1e6
             yield Fact(
                 f"audit of {size:,} sequences, beyond the {alone:.2f} s of an empty database", f"{each:.0f} µs each"
@@ -109,7 +120,7 @@ def many_databases(server: Server) -> Iterator[Fact]:
         for number in range(100):
             stack.enter_context(shop(server, f"small{number}", 50))
         several = {"databases": ["small*"], "gap_threshold": 10**9}
-        many, one = _in_turn(
+        many, one = in_turn(
             3,
             lambda: audit(server.dsn(), 5000, **several),
             lambda: audit(large, 5000, gap_threshold=10**9),
@@ -120,7 +131,7 @@ def many_databases(server: Server) -> Iterator[Fact]:
 def selection(server: Server) -> Iterator[Fact]:
     """One application's tables among many others'."""
     with shop(server, "crowd", 10000) as crowd, shop(server, "single", 20) as single:
-        few, alone = _in_turn(
+        few, alone = in_turn(
             5,
             lambda: audit(crowd, 20, tables=["app7_*"], gap_threshold=10**9),
             lambda: audit(single, 20, gap_threshold=10**9),
@@ -145,7 +156,7 @@ def odd_tables(server: Server) -> Iterator[Fact]:
         shop(server, "with_parted", 1000, *parted) as with_parted,
         shop(server, "with_heap", 1000, *heap) as with_heap,
     ):
-        without, partitions, scan = _in_turn(
+        without, partitions, scan = in_turn(
             3,
             lambda: audit(plain, 1000, gap_threshold=10**9),
             lambda: audit(with_parted, 1001, gap_threshold=10**9),
@@ -223,13 +234,13 @@ def tasks(server: Server) -> Iterator[Fact]:
         info = {"pgops.sequences.pg_sequence_info": {**login(dsn), "gap_threshold": 10**9}}
         ping = {"community.postgresql.postgresql_ping": login(dsn)}
         debug = {"ansible.builtin.meta": "noop"}
-        empty, ours, theirs = _in_turn(5, *(_playbook([task] * 10) for task in (debug, info, ping)))
+        empty, ours, theirs = in_turn(5, *(_playbook([task] * 10) for task in (debug, info, ping)))
         yield Fact(
             "a task of pg_sequence_info, database of 10 tables, by one of postgresql_ping",
             spread([(one - none) / (other - none) for none, one, other in zip(empty, ours, theirs)], 2),
         )
-        one, many = _in_turn(3, _playbook([info] * 10), _playbook([info], hosts=50, forks=10))
-        none, none_of_many = _in_turn(3, _playbook([debug]), _playbook([debug], hosts=50, forks=10))
+        one, many = in_turn(3, _playbook([info] * 10), _playbook([info], hosts=50, forks=10))
+        none, none_of_many = in_turn(3, _playbook([debug]), _playbook([debug], hosts=50, forks=10))
         each = [
             (total - least) / 50 / ((alone - nothing) / 10)
             for total, least, alone, nothing in zip(many, none_of_many, one, none)
@@ -247,7 +258,7 @@ def loop_of_tasks(server: Server) -> Iterator[Fact]:
     with shop(server, "looped", 20) as dsn:
         query = {"community.postgresql.postgresql_query": {**login(dsn), "query": _SET}}
         once, all_of_them = (_playbook([{**query, "loop": list(range(number))}]) for number in (1, 20))
-        one, several = _in_turn(3, once, all_of_them)
+        one, several = in_turn(3, once, all_of_them)
         each = statistics.median((total - least) / 19 for total, least in zip(several, one))
     yield Fact(
         "a loop of community.postgresql.postgresql_query, for 10,000 sequences",

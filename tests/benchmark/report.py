@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import matplotlib
 
+from benchmark.figures import Fact, spread
+
 matplotlib.use("svg")
 from matplotlib import pyplot  # noqa: E402
 
@@ -42,19 +44,6 @@ class Comparison(NamedTuple):
     def ratios(self, name: str) -> list[float]:
         """A contender's time by the first one's, round by round."""
         return [one / other for one, other in zip(self.seconds[name], self.seconds[self.first])]
-
-
-class Fact(NamedTuple):
-    """One more figure: what was measured, and what came out."""
-
-    what: str
-    figure: str
-
-
-def spread(values: Sequence[float], digits: int) -> str:
-    """Median, least and greatest, for people."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def table(comparisons: Sequence[Comparison]) -> str:

@@ -9,31 +9,30 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark import databases  # noqa: E402
-from benchmark.extras import all_facts, login, memory, timed  # noqa: E402
-from benchmark.report import Comparison, Fact, table, write  # noqa: E402
-from support.run import run_module  # noqa: E402
-from support.servers import Server, client_binaries  # noqa: E402
+from benchmark.extras import all_facts, memory, timed  # noqa: E402
+from benchmark.figures import Fact  # noqa: E402
+from benchmark.report import Comparison, table, write  # noqa: E402
+from benchmark.shop import SETTINGS, Shop  # noqa: E402
+from benchmark.whole_task import whole_tasks  # noqa: E402
+from support.servers import Server  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
-SETTINGS: dict[str, str | bool] = {"shared_buffers": "128MB", "autovacuum": False}
-"""PostgreSQL's own defaults, ``fsync`` and ``synchronous_commit`` among them, but nothing else at work meanwhile."""
-
+_WHOLE_TASK = 10000
+"""Of this many tables whole tasks are measured, too."""
 
 _LARGE = 20000
 """Above this a database is measured once, on the newest version."""
@@ -44,60 +43,6 @@ class Contender(NamedTuple):
 
     name: str
     run: Callable[[], None]
-
-
-class Shop:
-    """A database of so many tables on a server, with what the contenders are told of it."""
-
-    def __init__(self, server: Server, tables: int, scratch: Path) -> None:
-        self.server, self.tables = server, tables
-        self.name = f"shop{tables}"
-        self.dsn = server.dsn(self.name)
-        databases.execute(server.dsn(), f"CREATE DATABASE {self.name}")
-        apps = databases.build(self.dsn, tables)
-        names = [table for several in apps.values() for table in several]
-        self._names = scratch / f"{self.name}.json"
-        self._names.write_text(json.dumps([[f"public.{name}", "id", f"public.{name}_id_seq"] for name in names]))
-        self._statements = scratch / f"{self.name}.sql"
-        of_apps = scratch / f"{self.name}.apps.json"
-        of_apps.write_text(json.dumps(apps))
-        with self._statements.open("w") as statements:
-            subprocess.run([sys.executable, HERE / "django_statements.py", of_apps], stdout=statements, check=True)
-
-    def floor(self, what: str = "last_value") -> None:
-        dsn = " ".join(f"{name}={value}" for name, value in self.dsn.items())
-        _run([sys.executable, HERE / "floor.py", dsn, self._names, what])
-
-    def module(self, name: str, **options: Any) -> dict[str, Any]:
-        """Run one of our modules as it runs on a managed host."""
-        result = run_module(name, {**login(self.dsn), **options})
-        if result["failed"] or result["summary"]["healthy"] != self.tables:
-            raise AssertionError(f"{name}: {result.get('msg')} {result.get('summary')}")
-        return result
-
-    def django(self) -> None:
-        self._psql("-f", str(self._statements))
-
-    def two_steps(self) -> None:
-        second = self._statements.with_suffix(".second.sql")
-        second.write_text(self._psql("-At", "-f", str(HERE / "two_steps.sql")))
-        self._psql("-f", str(second))
-
-    def _psql(self, *arguments: str) -> str:
-        login_of = [f"--{name}={self.dsn[key]}" for name, key in _PSQL.items()]
-        return _run(
-            [client_binaries() / "psql", "-Xq", "-o", "/dev/stdout", "-v", "ON_ERROR_STOP=1", *login_of, *arguments]
-        )
-
-
-_PSQL = {"host": "host", "port": "port", "username": "user", "dbname": "dbname"}
-
-
-def _run(command: Sequence[str | os.PathLike[str]]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise AssertionError(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return done.stdout
 
 
 def audits(shop: Shop) -> Iterator[Contender]:
@@ -167,6 +112,9 @@ def measure(options: argparse.Namespace, scratch: Path) -> tuple[list[Comparison
                 if tables > _LARGE:
                     databases.set_all(shop.dsn, 100)
                     facts.append(memory(shop.dsn, tables))
+                if newest and (tables == _WHOLE_TASK or options.quick):
+                    facts += whole_tasks(shop, options.rounds, scratch)
+                    print(*(f"{fact.what}: {fact.figure}" for fact in facts), sep="\n", flush=True)
                 databases.execute(server.dsn(), f"DROP DATABASE {shop.name}")
             if newest and not options.quick:
                 for fact in all_facts(server, [100, 1000, 10000]):
