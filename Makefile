@@ -43,7 +43,8 @@ lint: $(INSTALLED) ## style, types, documentation and changelog
 	ruff check .
 	ruff format --check .
 	@$(TOOLCHAIN) link > /dev/null
-	mypy -p $(PACKAGE).module_utils -p $(PACKAGE).modules -p support -m cores -m matrix -m mutation
+	mypy -p $(PACKAGE) -p support -m cores -m matrix -m mutation -m soak.run
+	mypy extensions/eda/plugins roles
 	cd "$$($(TOOLCHAIN) copy)" && ANSIBLE_COLLECTIONS_PATH=../../.. ansible-lint --nocolor
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-docs lint-collection-docs --plugin-docs .
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-changelog lint

@@ -23,6 +23,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover, _fleet, _log, _settings, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_steps import Cutover, CutoverError
+from ansible_collections.pgops.sequences.plugins.plugin_utils._names import SettingsError
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import Host, WriteError, or_tell, settings_of, who
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import cleaned
 
@@ -81,7 +82,7 @@ class ActionModule(ActionBase):
             settings = settings_of(self, Host(task_vars["inventory_hostname"], task_vars), run, check_mode)
             result["thresholds"] = {name: settings.get(name) or value for name, value in _THRESHOLDS.items()}
             _Steps(self, settings, task_vars, result, defaults).take(options["foretell"])
-        except (_settings.SettingsError, RunError) as error:
+        except (SettingsError, RunError) as error:
             result["error"] = str(error)
         except AnsibleConnectionFailure as error:
             result["error"] = f"the host could not be reached: {error.message}"

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _log, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _log, _names, _settings, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import WriteError, hosts_of, or_tell, settings_of
 
 _ARGUMENTS: dict[str, t.Any] = {
@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
         for host in hosts_of(self, task_vars or {}):
             try:
                 settings = settings_of(self, host, options["run"], bool(self._task.check_mode))
-            except _settings.SettingsError as error:
+            except _names.SettingsError as error:
                 wrong.setdefault(str(error), []).append(host.name)
             else:
                 found.append((host.name, settings))

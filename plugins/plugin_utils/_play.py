@@ -73,7 +73,8 @@ def settings_of(
     if not report_only:
         _names.refuse_serial(host.variables.get("pg_sequences_serial"))
     ours = {name: host.variables[name] for name in _variables.ENTRY_POINTS[run] if name in host.variables}
-    templar = action._templar
+    # Its setter takes a mapping, whatever its type says.
+    templar: t.Any = action._templar
     before = templar.available_variables
     values = {}
     try:
@@ -82,7 +83,7 @@ def settings_of(
             try:
                 found = templar.template(value)
             except AnsibleError as error:
-                raise _settings.SettingsError(f"{name} cannot be made out: {error.message}. Nothing was done") from None
+                raise _names.SettingsError(f"{name} cannot be made out: {error.message}. Nothing was done") from None
             if not _is_omitted(found):
                 values[name] = _settings.plain(found)
     finally:
