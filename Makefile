@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -39,11 +39,14 @@ endef
 test: $(INSTALLED) ## lint, sanity, unit, integration and events, with a summary
 	@$(TOOLCHAIN) stages lint sanity unit integration events
 
-lint: $(INSTALLED) ## style, types, documentation and changelog
+lint: $(INSTALLED) ## style, types, licences, documentation and changelog
 	ruff check .
 	ruff format --check .
 	@$(TOOLCHAIN) link > /dev/null
-	mypy -p $(PACKAGE).module_utils -p $(PACKAGE).modules -p support -m cores -m matrix -m mutation
+	mypy -p $(PACKAGE) -p support -m cores -m matrix -m mutation -m soak.run
+	mypy extensions/eda/plugins roles
+	reuse lint --lines
+	git ls-files --cached --others --exclude-standard '*.yml' '*.yaml' | xargs yamllint --strict
 	cd "$$($(TOOLCHAIN) copy)" && ANSIBLE_COLLECTIONS_PATH=../../.. ansible-lint --nocolor
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-docs lint-collection-docs --plugin-docs .
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-changelog lint

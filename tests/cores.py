@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run sanity, the unit tests and the playbooks' smoke test on every ansible-core that is supported.
@@ -41,7 +41,7 @@ CANDIDATE = ("2.22", ("ansible-core==2.22.0rc1", (3, 13)))
 """What comes next; where it cannot be installed yet it is left out, and said to be."""
 
 # Of the requirements of make test, what needs no other ansible-core and is not for the other tests alone.
-_LEFT_OUT = re.compile(r"#|ansible|antsibull|mypy|playwright|ruff|types-")
+_LEFT_OUT = re.compile(r"#|ansible|antsibull|mypy|playwright|reuse|ruff|types-|yamllint")
 
 # Sanity makes environments of its own; what a candidate pins may not be published yet.
 _CANNOT_INSTALL = re.compile(

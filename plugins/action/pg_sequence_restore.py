@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
 
         :returns: the module's result
         """
-        result = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
         wants_async = self._task.async_val and not self._connection.has_native_async
         if wants_async or self._task.check_mode or self._connection.always_pipeline_modules:
@@ -58,7 +58,8 @@ class ActionModule(ActionBase):
             if not wants_async:
                 self._remove_tmp_path(self._connection._shell.tmpdir)
             return result
-        return merge_hash(result, self._run_watched(task_vars))
+        result = merge_hash(result, self._run_watched(task_vars))
+        return result
 
     def _run_watched(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         folder = self._remote_expand_user(self.get_shell_option("async_dir", default="~/.ansible_async"))
@@ -66,7 +67,9 @@ class ActionModule(ActionBase):
         arguments = {**self._task.args, "progress_file": progress_file}
         self._task.async_val = _NO_LIMIT
         try:
-            started = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=True)
+            started: dict[str, t.Any] = self._execute_module(
+                module_args=arguments, task_vars=task_vars, wrap_async=True
+            )
         finally:
             # TaskExecutor would poll as well.
             self._task.async_val = 0
@@ -75,9 +78,9 @@ class ActionModule(ActionBase):
             if "could not create directory" in str(started.get("msg", "")):
                 # The user has no home to keep jobs in: without progress, but it works.
                 display.vv(f"no folder for background jobs: {started['msg']}")
-                done = self._execute_module(module_args=dict(self._task.args), task_vars=task_vars)
+                alone: dict[str, t.Any] = self._execute_module(module_args=dict(self._task.args), task_vars=task_vars)
                 self._remove_tmp_path(self._connection._shell.tmpdir)
-                return done
+                return alone
             return started
         done = self._wait(job, folder, progress_file, task_vars)
         self._clean(job, folder, task_vars)

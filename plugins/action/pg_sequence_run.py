@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -25,6 +25,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover, _fleet, _log, _settings, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_steps import Cutover, CutoverError
+from ansible_collections.pgops.sequences.plugins.plugin_utils._names import SettingsError
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
     VERBOSITY,
     Host,
@@ -90,7 +91,7 @@ class ActionModule(ActionBase):
             result["thresholds"] = {name: settings.get(name) or value for name, value in _THRESHOLDS.items()}
             listed = run == "info" or bool(settings.get("show_all"))
             _Steps(self, settings, task_vars, result, defaults).take(options["foretell"])
-        except (_settings.SettingsError, RunError) as error:
+        except (SettingsError, RunError) as error:
             result["error"] = str(error)
         except AnsibleConnectionFailure as error:
             result["error"] = f"the host could not be reached: {error.message}"

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -12,7 +12,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _log, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _log, _names, _settings, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
     VERBOSITY,
     WriteError,
@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
         for host in hosts_of(self, task_vars or {}):
             try:
                 settings = settings_of(self, host, options["run"], bool(self._task.check_mode))
-            except _settings.SettingsError as error:
+            except _names.SettingsError as error:
                 wrong.setdefault(str(error), []).append(host.name)
             else:
                 found.append((host.name, settings))

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -13,7 +13,7 @@ import typing as t
 
 from ansible.release import __version__ as ansible_version
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _settings
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _names, _settings
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document, outcome_of
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
     collection_version,
@@ -83,7 +83,7 @@ class Fleet:
             results[host.name] = result
             try:
                 settings[host.name] = settings_of(action, host, name, check_mode, report_only=True)
-            except _settings.SettingsError as error:
+            except _names.SettingsError as error:
                 # Its own run has failed by the same, unless they were changed since.
                 settings[host.name] = _settings.read({}, name, True, (), report_only=True)
                 result["error"] = result.get("error") or str(error)

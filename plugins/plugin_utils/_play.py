@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -86,7 +86,8 @@ def settings_of(
     if not report_only:
         _names.refuse_serial(host.variables.get("pg_sequences_serial"))
     ours = {name: host.variables[name] for name in _variables.ENTRY_POINTS[run] if name in host.variables}
-    templar = action._templar
+    # Its setter takes a mapping, whatever its type says.
+    templar: t.Any = action._templar
     before = templar.available_variables
     values = {}
     try:
@@ -95,7 +96,7 @@ def settings_of(
             try:
                 found = templar.template(value)
             except AnsibleError as error:
-                raise _settings.SettingsError(f"{name} cannot be made out: {error.message}. Nothing was done") from None
+                raise _names.SettingsError(f"{name} cannot be made out: {error.message}. Nothing was done") from None
             if not _is_omitted(found):
                 values[name] = _settings.plain(found)
     finally:

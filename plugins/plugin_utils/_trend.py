@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -116,7 +116,8 @@ def _number(value: t.Any) -> float | None:
     """
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
         raise TypeError("no number")
-    return value if value is not None and abs(value) <= _LARGEST else None
+    number: float | None = value
+    return number if number is not None and abs(number) <= _LARGEST else None
 
 
 def _count(value: t.Any) -> int:
@@ -148,7 +149,8 @@ def _steps_per_day(points: list[list[t.Any]], increment: int) -> float | None:
     elapsed = known[-1][0] - known[0][0]
     if elapsed < _SHORTEST:
         return None
-    return (known[-1][1] - known[0][1]) / increment / (elapsed / _DAY)
+    taken: float = (known[-1][1] - known[0][1]) / increment
+    return taken / (elapsed / _DAY)
 
 
 def _exhausted_at(sequence: Document, speed: float, now: datetime.datetime) -> str | None:
@@ -157,9 +159,10 @@ def _exhausted_at(sequence: Document, speed: float, now: datetime.datetime) -> s
         return None
     left = max(0, (sequence["limit"] - sequence["next_value"]) // sequence["increment"] + 1)
     try:
-        return (now + left / speed * _DAY).date().isoformat()
+        end: datetime.datetime = now + left / speed * _DAY
     except OverflowError:
         return None
+    return end.date().isoformat()
 
 
 def _key(sequence: Document) -> tuple[str, ...]:

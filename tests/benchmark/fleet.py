@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the playbooks cost beside one bare task of the module they run, over many hosts, in one run by turns.

@@ -1,3 +1,6 @@
+-- Copyright (c) 2026, pgops contributors
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
 -- The two steps of PostgreSQL's wiki page "Fixing Sequences": this prints the statements that are run next, one for
 -- each sequence that a column owns.
 SELECT format(

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an operator sees on a terminal of 80 and of 120 columns; what was printed is kept in tests/output/terminal."""

@@ -1,4 +1,5 @@
-// Copyright: (c) 2026, pgops contributors. SPDX-License-Identifier: GPL-3.0-or-later
+// Copyright (c) 2026, pgops contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
 "use strict";
 
 (() => {
