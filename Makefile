@@ -54,12 +54,14 @@ lint: $(INSTALLED) ## style, types, licences, documentation and changelog
 sanity: $(INSTALLED) ## ansible-test sanity, without exceptions
 	@$(TOOLCHAIN) sanity
 
-unit: $(INSTALLED) ## tests without a server
+unit: $(INSTALLED) ## tests without a server, by pytest and by ansible-test units
 	pytest tests/unit
+	@$(TOOLCHAIN) units
 
-integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS, and in a real browser
+integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS, and in a real browser; ansible-test integration
 	# The longest first, so that none is left for the end.
 	pytest -n 2 --dist loadfile tests/playbooks tests/browser tests/server
+	@$(TOOLCHAIN) targets
 
 events: $(INSTALLED) $(RULEBOOK_VENV)/installed ## the event source and the rulebooks in ansible-rulebook itself
 	pytest tests/eda

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the Makefile needs beyond a command line: the collection's trees, ansible-test, the stages of a test run.
 
-As a program: ``toolchain.py link``, ``copy``, ``sanity`` or ``stages STAGE...``.
+As a program: ``toolchain.py link``, ``copy``, ``sanity``, ``units``, ``targets`` or ``stages STAGE...``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 COLLECTION = Path("ansible_collections", "pgops", "sequences")
+
+# Each of ansible-test's commands, as it is run here: those that need no other environment run in this one.
+_ANSIBLE_TEST = {
+    "sanity": ("sanity", "--requirements"),
+    "units": ("units", "--local"),
+    "targets": ("integration", "--local"),
+}
 
 # Files of get-pip, by their names in ansible-core 2.17, 2.18 and 2.19, 2.20 and 2.21.
 _GET_PIP_NAMES = ("get_pip_23_1_2.py", "get_pip_24_2.py", "get_pip_25_2.py")
@@ -66,8 +73,8 @@ def _listed(folder: Path) -> set[str]:
     return set(filter(None, output.split("\0")))
 
 
-def sanity() -> int:
-    """Run all of ``ansible-test sanity`` on a copy, with this Python; return its exit code."""
+def ansible_test(command: str, *arguments: str) -> int:
+    """Run a command of ansible-test on a copy of the collection, with this Python; return its exit code."""
     place = copy_tree()
     home = CACHE / "home"
     cache = home / ".ansible" / "test" / "cache"
@@ -76,10 +83,11 @@ def sanity() -> int:
         # ansible-test would download a pip for its environments; Python has one.
         (cache / name).write_text("import ensurepip\n\nensurepip.bootstrap()\n")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    print(f"ansible-test sanity with Python {version}", flush=True)
-    command = [str(Path(sys.executable).with_name("ansible-test")), "sanity", "--requirements", "--python", version]
+    words = [command, *arguments, "--python", version]
+    print(f"ansible-test {' '.join(words)}", flush=True)
     environment = {**os.environ, "HOME": str(home), "LC_ALL": "C.UTF-8"}
-    return subprocess.run(command, cwd=place, env=environment, check=False).returncode
+    program = str(Path(sys.executable).with_name("ansible-test"))
+    return subprocess.run([program, *words], cwd=place, env=environment, check=False).returncode
 
 
 def stages(names: Sequence[str]) -> int:
@@ -129,13 +137,14 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("link", help="link this checkout into a collections path, and print it")
     commands.add_parser("copy", help="copy the collection into a tree, and print its folder")
-    commands.add_parser("sanity", help="run ansible-test sanity on a copy")
+    for name, words in _ANSIBLE_TEST.items():
+        commands.add_parser(name, help=f"run ansible-test {words[0]} on a copy")
     commands.add_parser("stages", help="make some targets and sum up").add_argument("names", nargs="+", metavar="STAGE")
     options = parser.parse_args()
     if options.command == "stages":
         return stages(options.names)
-    if options.command == "sanity":
-        return sanity()
+    if options.command in _ANSIBLE_TEST:
+        return ansible_test(*_ANSIBLE_TEST[options.command])
     print({"link": link_tree, "copy": copy_tree}[options.command]())
     return 0
 
