@@ -371,7 +371,9 @@ def test_objects_that_are_left_out(bench: Bench, target: str) -> None:
 def test_rows_of_an_extensions_table(tmp_path: Path, kind: str) -> None:
     """As every dump with PostGIS, TimescaleDB or pg_cron has them."""
     if VERSIONS[-1] < 18:
-        pytest.skip("an extension of one's own, outside the server's folders, needs extension_control_path of 18")
+        pytest.skip(
+            "needs PostgreSQL 18 with its extension_control_path, for an extension outside the server's folders"
+        )
     make_extension(tmp_path)
     with Server(VERSIONS[-1], settings={"extension_control_path": f"$system:{tmp_path}"}) as server:
         bench = Bench(server, tmp_path)

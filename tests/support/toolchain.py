@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
 import subprocess
@@ -20,6 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.left_out import read  # noqa: E402
+
 CACHE = ROOT / ".cache"
 COLLECTION = Path("ansible_collections", "pgops", "sequences")
 
@@ -93,14 +97,14 @@ def ansible_test(command: str, *arguments: str) -> int:
 def stages(names: Sequence[str]) -> int:
     """Make each target, also after one has failed; end with a summary; return 1 if any failed, else 0.
 
-    With ``PGOPS_NEED_ALL`` set, tests that were left out because a program is missing are a failure as well.
+    With ``PGOPS_NEED_ALL`` set, it is a failure as well that tests were left out because a program, a right or a server is missing.
     """
     lines = []
     failed = False
     CACHE.mkdir(exist_ok=True)
-    left_out = CACHE / "left_out"
-    left_out.unlink(missing_ok=True)
-    environment = {**os.environ, "PGOPS_LEFT_OUT": str(left_out)}
+    kept = CACHE / "left_out"
+    kept.unlink(missing_ok=True)
+    environment = {**os.environ, "PGOPS_LEFT_OUT": str(kept)}
     for name in names:
         print(f"\n== {name}", flush=True)
         begin = time.monotonic()
@@ -108,27 +112,12 @@ def stages(names: Sequence[str]) -> int:
         lines.append(f"{name:<12} {'failed' if code else 'passed'} {time.monotonic() - begin:6.0f} s")
         failed = failed or code != 0
     print("", "== summary", *lines, sep="\n", flush=True)
-    told = _left_out(left_out)
-    print("", "== left out", *(told or ["nothing: every program was there"]), sep="\n", flush=True)
+    told = read(kept)
+    print("", "== left out", *(told or ["nothing: all that tests need was there"]), sep="\n", flush=True)
     if told and os.environ.get("PGOPS_NEED_ALL"):
         print("PGOPS_NEED_ALL is set: that is a failure", flush=True)
         failed = True
     return int(failed)
-
-
-def _left_out(path: Path) -> list[str]:
-    """What pytest's runs wrote of tests that were left out because a program is missing, a line for each reason."""
-    if not path.exists():
-        return []
-    found: dict[str, int | None] = {}
-    for line in path.read_text().splitlines():
-        told = json.loads(line)
-        before, tests = found.get(told["reason"], 0), told["tests"]
-        found[told["reason"]] = None if tests is None or before is None else before + tests
-    return [
-        f"{'all its' if tests is None else tests} test{'' if tests == 1 else 's'}: {reason}"
-        for reason, tests in sorted(found.items())
-    ]
 
 
 def main() -> int:
