@@ -163,19 +163,23 @@ def test_what_a_script_did_outside_is_not_called_rolled_back(bench: Bench, empty
 
 
 @newest
-def test_a_plain_dump_cut_at_every_line(bench: Bench, tmp_path: Path) -> None:
+def test_a_plain_dump_cut_at_many_lines(bench: Bench, tmp_path: Path) -> None:
     """Whatever is cut, a run says restored only with all rows there, or names the cut."""
     lines = _dump(bench, "sql").read_bytes().splitlines(keepends=True)
     name = f"cut_{secrets.token_hex(4)}"
-    for end in range(12, len(lines), 9):
+    (last,) = [number for number, line in enumerate(lines) if line.startswith(b"\\unrestrict")]
+    outcomes = set()
+    for end in sorted({*range(12, len(lines), 9), *range(last - 1, len(lines) + 1)}):
         cut = _write(tmp_path, b"".join(lines[:end]))
         result = bench.run(database=name, dump=cut, create=True)
-        if any(line.startswith(b"\\unrestrict") for line in lines[:end]):
-            assert result["restored"], result
+        outcomes.add(result["restored"])
+        if end > last:
+            assert result["restored"] and bench.contents(name) == ROWS, (end, result)
             drop(bench, name)
         else:
             assert result["failed"] and "cut off" in result["msg"], (end, result)
             assert name not in bench.databases()
+    assert outcomes == {True, False}
 
 
 # Hints are no verdicts.

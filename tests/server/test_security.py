@@ -473,10 +473,12 @@ _PATTERNS = [
     ids=lambda text: ascii(text[:12]),
 )
 def test_hostile_patterns_select_nothing_and_end_in_words(trapped: Dsn, option: str, pattern: str) -> None:
-    begin = time.monotonic()
     result = _run(trapped, "pg_sequence_info", **{option: [pattern]}, show_all=True)
-    assert time.monotonic() - begin < 5
-    assert result["failed"] or result["sequences"] == [], result
+    # A glob may match nothing; a name, and what is none, is an error that names the option.
+    if set("*?[") & set(pattern) and not result["failed"]:
+        assert result["sequences"] == [], result
+    else:
+        assert result["failed"] and f"{option}" in result["msg"] and "Traceback" not in str(result), result
     assert sql(trapped, "SELECT count(*) FROM t") == [(1,)]
 
 
