@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 PYTHON ?= python3
+# What make test goes through, and the cores of make cores if not all: make test STAGES=lint, make cores CORES='2.17 2.21'
+STAGES ?= lint sanity unit integration events
+CORES ?=
 VENV := .venv
 INSTALLED := $(VENV)/installed
 DEMO_VENV := .cache/demo
@@ -37,7 +40,7 @@ define environment
 endef
 
 test: $(INSTALLED) ## lint, sanity, unit, integration and events, with a summary
-	@$(TOOLCHAIN) stages lint sanity unit integration events
+	@$(TOOLCHAIN) stages $(STAGES)
 
 lint: $(INSTALLED) ## style, types, licences, documentation and changelog
 	ruff check .
@@ -54,12 +57,14 @@ lint: $(INSTALLED) ## style, types, licences, documentation and changelog
 sanity: $(INSTALLED) ## ansible-test sanity, without exceptions
 	@$(TOOLCHAIN) sanity
 
-unit: $(INSTALLED) ## tests without a server
+unit: $(INSTALLED) ## tests without a server, by pytest and by ansible-test units
 	pytest tests/unit
+	@$(TOOLCHAIN) units
 
-integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS, and in a real browser
+integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS, and in a real browser; ansible-test integration
 	# The longest first, so that none is left for the end.
 	pytest -n 2 --dist loadfile tests/playbooks tests/browser tests/server
+	@$(TOOLCHAIN) targets
 
 events: $(INSTALLED) $(RULEBOOK_VENV)/installed ## the event source and the rulebooks in ansible-rulebook itself
 	pytest tests/eda
@@ -69,7 +74,7 @@ $(RULEBOOK_VENV)/installed: tests/eda/requirements.txt
 	@touch $@
 
 cores: $(INSTALLED) ## sanity, unit tests and playbooks on every supported ansible-core, each with one of its Pythons (20 minutes)
-	@$(VENV)/bin/python tests/cores.py
+	@$(VENV)/bin/python tests/cores.py $(if $(CORES),--cores $(CORES))
 
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules; a soak of the monitor (hours)
 	$(VENV)/bin/python tests/mutation.py

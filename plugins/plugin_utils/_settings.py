@@ -301,9 +301,13 @@ def _check(settings: Settings, check_mode: bool) -> None:
     except OptionError as error:
         raise SettingsError(f"{PREFIX}{error}. Nothing was done") from None
     if values.get("report_keep", 0) < 0:
-        raise SettingsError(f"pg_sequences_report_keep is {values['report_keep']}; it is a number of runs, 0 for all")
+        raise SettingsError(
+            f"pg_sequences_report_keep is {values['report_keep']}; it is a number of runs, 0 for all. Nothing was done"
+        )
     if values.get("alert_reminder", 0) < 0:
-        raise SettingsError(f"pg_sequences_alert_reminder is {values['alert_reminder']}; it is hours, 0 for never")
+        raise SettingsError(
+            f"pg_sequences_alert_reminder is {values['alert_reminder']}; it is hours, 0 for never. Nothing was done"
+        )
     _CHECKS.get(settings.run, _nothing)(settings)
     _check_alerts(settings)
 

@@ -84,8 +84,10 @@ def test_a_cut_over_from_the_first_comparison_to_the_way_back(pair: Pair, tmp_pa
     sql(pair.new, "ALTER SUBSCRIPTION from_old DISABLE")
     with writers(pair.new) as later:
         # At least a thousand draws.
+        deadline = time.monotonic() + 120
         while sum(map(len, later.values())) < 1000:
-            pass
+            assert time.monotonic() < deadline, {draw: len(drawn) for draw, drawn in later.items()}
+            time.sleep(0.05)
     twice = {draw: set(handed[draw]) & set(later[draw]) for draw in DRAWS}
     assert not any(twice.values()), twice
     assert all(len(handed[draw]) > 10 and len(later[draw]) > 10 for draw in DRAWS)

@@ -19,7 +19,7 @@ import jsonschema
 import pytest
 
 from support.receivers import web_server
-from support.run import run_playbook, sql, told
+from support.run import run_playbook, sql, told, wait_for_replay
 from support.servers import Server
 
 SHOP = """
@@ -208,9 +208,26 @@ def test_hostile_names_reach_no_interpreter(shop: dict[str, str], fleet: list[st
     assert "<img src=x" not in (tmp_path / "reports" / "latest" / "report.html").read_text()
 
 
-def test_hot_standbys_and_forbidden_databases_are_part_of_the_answer(
-    shop: dict[str, str], fleet: list[str], server: Server
+def test_a_hot_standby_is_audited_and_refused_a_repair(
+    shop: dict[str, str], server: Server, standby: Server, tmp_path: Path
 ) -> None:
+    wait_for_replay(server, standby)
+    hosts = {"primary": login(shop), "standby": login({**shop, **standby.dsn(shop["dbname"])})}
+    arguments = inventory(tmp_path / "hosts.json", hosts, {"report_dir": f"{tmp_path}/reports"})
+    done = run_playbook("pgops.sequences.check", {}, *arguments)
+    assert done.returncode == 2 and failed(done) == {"primary", "standby"}, done.stdout
+    report = json.loads((tmp_path / "reports" / "latest" / "report.json").read_text())
+    assert {host["name"]: host["server"]["in_recovery"] for host in report["hosts"]} == {
+        "primary": False,
+        "standby": True,
+    }
+    assert {host["name"]: host["summary"]["critical"] for host in report["hosts"]} == {"primary": 2, "standby": 2}
+    done = run_playbook("pgops.sequences.fix", {}, *arguments, "--limit", "standby")
+    assert done.returncode == 2 and "the server is a standby. Nothing was changed" in told(done.stdout), done.stdout
+    assert sql(shop, "SELECT last_value FROM orders_id_seq") == [(1,)]
+
+
+def test_forbidden_databases_are_part_of_the_answer(shop: dict[str, str], fleet: list[str]) -> None:
     sql(shop, f"REVOKE CONNECT ON DATABASE {shop['dbname']} FROM public")
     role = f"visitor_{shop['dbname']}"
     sql(shop, f"CREATE ROLE {role} LOGIN")
@@ -358,7 +375,8 @@ def test_what_changes_something_wants_a_database_named(shop: dict[str, str], tmp
     nowhere = {name: value for name, value in login(shop).items() if name != "database"}
     done = run_playbook(f"pgops.sequences.{playbook}", {}, *inventory(tmp_path / "hosts.json", {"a": nowhere}))
     assert done.returncode == 2 and "no database is named" in done.stdout, done.stdout
-    assert f"The server has: {shop['dbname']}, postgres" in done.stdout or shop["dbname"] in done.stdout
+    names = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"
+    assert f"The server has: {', '.join(name for (name,) in sql(shop, names))}" in told(done.stdout), done.stdout
     assert sql(shop, "SELECT last_value FROM orders_id_seq") == [(1,)]
     # An audit looks at all there are.
     done = run_playbook("pgops.sequences.check", {}, *inventory(tmp_path / "hosts.json", {"a": nowhere}))

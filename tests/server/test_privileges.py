@@ -203,7 +203,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "_"))
 def test_privilege_has_its_answer_and_its_remedy_settles_it(server: Server, scene: Scene, case: Case) -> None:
     if server.version < case.oldest:
-        pytest.skip(f"PostgreSQL {case.oldest} brought it")
+        pytest.skip(f"needs PostgreSQL {case.oldest}")
     if case.given:
         scene.sql(case.given)
     before = scene.state()
@@ -380,3 +380,12 @@ def test_every_result_names_the_server(server: Server, database: Dsn) -> None:
     found = run_module("pg_sequence_info", {**login, "login_user": role})
     sql(database, f"DROP ROLE {role}")
     assert not found.get("failed") and found["server"] == {**known, "system_identifier": None}
+
+
+@pytest.mark.parametrize("module", ["pg_sequence_info", "pg_sequence_fix"])
+def test_of_several_servers_the_one_that_answers_is_named(database: Dsn, module: str) -> None:
+    """As before a fail-over: libpq goes through a list of hosts, each with its port."""
+    hosts = {"host": f"/no/such/folder,{database['host']}", "port": f"1,{database['port']}"}
+    result = run_module(module, {"connect_params": hosts, "login_db": database["dbname"]})
+    assert not result["failed"] and result["server"]["port"] == int(database["port"])
+    assert result["server"]["address"] == hosts["host"]

@@ -127,7 +127,7 @@ def test_jobs_that_a_format_does_not_allow_are_a_warning(bench: Bench, target: s
 
 def test_programs_newer_than_the_server(bench: Bench, target: str, tmp_path: Path) -> None:
     if bench.server.version >= 17:
-        pytest.skip("the setting that newer programs send is known")
+        pytest.skip("needs an older PostgreSQL than 17: newer ones know the setting that newer programs send")
     newer = Bench(bench.server, tmp_path)
     dumps = [tmp_path / "custom", tmp_path / "sql"]
     for dump in dumps:
@@ -743,7 +743,7 @@ def test_a_full_disk_and_a_rerun_with_room(tmp_path: Path) -> None:
     )
     try:
         if not mounted:
-            pytest.skip("needs root, and the right to mount a small tmpfs")
+            pytest.skip("only root with the right to mount can make a disk that is full")
         # Without WAL for new tables it is the table that finds no room, not the WAL, which would end the server.
         settings: dict[str, Any] = {
             "wal_level": "minimal",

@@ -33,7 +33,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 needs_extension = pytest.mark.skipif(
     VERSIONS[-1] < 18,
-    reason="an extension of one's own, outside the server's folders, needs extension_control_path of 18",
+    reason="needs PostgreSQL 18 with its extension_control_path, for an extension outside the server's folders",
 )
 
 
@@ -171,7 +171,7 @@ def test_roles_that_are_not_there(bench: Bench, target: str) -> None:
         bench.sql("postgres", f'DROP ROLE IF EXISTS "{gone}"')
 
 
-@pytest.mark.skipif(VERSIONS[-1] < 15, reason="a tablespace without a folder of its own needs 15")
+@pytest.mark.skipif(VERSIONS[-1] < 15, reason="needs PostgreSQL 15, for a tablespace without a folder of its own")
 def test_a_tablespace_that_is_not_there(bench: Bench, target: str, tmp_path: Path) -> None:
     bench.sql("postgres", "CREATE TABLESPACE fast LOCATION ''")
     try:

@@ -192,7 +192,10 @@ def test_several_jobs_load_rows_into_empty_tables_only(bench: Bench, empty: str)
     assert bench.run(database=empty, dump=dump, data_only=True)["restored"]
 
 
-@pytest.mark.skipif(VERSIONS[-1] < 18, reason="an extension of one's own needs extension_control_path of 18")
+@pytest.mark.skipif(
+    VERSIONS[-1] < 18,
+    reason="needs PostgreSQL 18 with its extension_control_path, for an extension outside the server's folders",
+)
 def test_an_extensions_own_rows_are_not_emptied(tmp_path: Path) -> None:
     make_extension(tmp_path)
     with Server(VERSIONS[-1], settings={"extension_control_path": f"$system:{tmp_path}"}) as server:

@@ -329,7 +329,7 @@ _FOLDED = {
 def test_code_that_the_planner_would_fold_is_not_run(server: Server, traps: Traps, what: str) -> None:
     """Planning a query evaluates what is constant in the expressions that hang on a table, whoever owns it."""
     if what == "extended statistics" and server.version < 14:
-        pytest.skip("PostgreSQL 14 brought statistics of expressions")
+        pytest.skip("needs PostgreSQL 14, which brought statistics of expressions")
     traps.lay(_FOLDED[what])
     sql(traps.database, "SELECT max(id) FROM evil.t WHERE id < 5")
     assert traps.sprung(), "the trap does not work"
@@ -341,7 +341,7 @@ def test_code_that_the_planner_would_fold_is_not_run(server: Server, traps: Trap
 @pytest.mark.parametrize(("name", "options"), _EVERY_WAY[:2], ids=["info", "lock_tables"])
 def test_view_that_takes_a_table_s_name_meanwhile_is_not_read(traps: Traps, name: str, options: dict[str, Any]) -> None:
     if not sql(traps.database, "SELECT 1 FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'"):
-        pytest.skip("this server has no restrict_nonsystem_relation_kind")
+        pytest.skip("needs PostgreSQL with restrict_nonsystem_relation_kind, which minor releases brought")
     traps.lay("CREATE TABLE evil.t (id serial PRIMARY KEY); INSERT INTO evil.t VALUES (50)")
     traps.lay("ALTER SEQUENCE evil.t_id_seq OWNED BY NONE")
     with _holding(traps.database, "LOCK TABLE evil.t IN ACCESS EXCLUSIVE MODE") as cursor:
@@ -473,10 +473,12 @@ _PATTERNS = [
     ids=lambda text: ascii(text[:12]),
 )
 def test_hostile_patterns_select_nothing_and_end_in_words(trapped: Dsn, option: str, pattern: str) -> None:
-    begin = time.monotonic()
     result = _run(trapped, "pg_sequence_info", **{option: [pattern]}, show_all=True)
-    assert time.monotonic() - begin < 5
-    assert result["failed"] or result["sequences"] == [], result
+    # A glob may match nothing; a name, and what is none, is an error that names the option.
+    if set("*?[") & set(pattern) and not result["failed"]:
+        assert result["sequences"] == [], result
+    else:
+        assert result["failed"] and f"{option}" in result["msg"] and "Traceback" not in str(result), result
     assert sql(trapped, "SELECT count(*) FROM t") == [(1,)]
 
 

@@ -172,8 +172,8 @@ def test_what_is_no_suspicion(database: Dsn, statements: str, sequence: str, tol
         sql(database, "DELETE FROM t WHERE id <> 9; UPDATE t SET id = 30")
     (place,) = info(database)["databases"]
     assert [entry for entry in place["suspected"] if entry["sequence"].endswith(f".{sequence}")] == []
-    found = [one for one in info(database)["sequences"] if one["name"] == sequence]
-    assert all("suspected" not in one["reasons"] and told in one["message"] for one in found)
+    found = said(database, sequence)
+    assert "suspected" not in found["reasons"] and told in found["message"], found
     assert not any(change["name"] == sequence for change in fix(database)["changes"])
 
 

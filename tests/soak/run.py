@@ -140,6 +140,7 @@ class Timer(threading.Thread):
         self.codes: dict[int, int] = {}
         self.seconds: list[float] = []
         self.peaks: list[float] = []
+        self.told = ""
 
     def run(self) -> None:
         """Until :meth:`end`."""
@@ -151,7 +152,7 @@ class Timer(threading.Thread):
                 text=True,
                 check=False,
             )
-            code, peak = json.loads(done.stdout.splitlines()[-1])
+            code, peak, self.told = json.loads(done.stdout.splitlines()[-1])
             self.codes[code] = self.codes.get(code, 0) + 1
             self.seconds.append(time.monotonic() - begin)
             self.peaks.append(peak)
@@ -163,11 +164,11 @@ class Timer(threading.Thread):
         self.join()
 
 
-# The exit code, and the MiB of the largest process, of one run.
+# The exit code, the MiB of the largest process, and what was printed, of one run.
 _MEASURED = """
 import json, resource, subprocess, sys
-code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
-print(json.dumps([code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]))
+done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+print(json.dumps([done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, done.stdout]))
 """
 
 
@@ -188,6 +189,7 @@ def install(root: Path, watched: list[Watched]) -> Path:
         "pg_sequences_monitor_auto_fix": True,
         "pg_sequences_monitor_inventory": {"all": {"hosts": hosts}},
         "pg_sequences_login_user": "postgres",
+        "pg_sequences_database": "postgres",
         "pg_sequences_report_keep": 20,
     }
     done = run_playbook("pgops.sequences.monitor", variables)
@@ -311,6 +313,8 @@ def report(
         f"memory of the largest process: {first:.0f} MiB at first, {last:.0f} MiB at last; connections at most {max(connections)}"
     )
     print(f"files: {files}")
+    if wrong:
+        print("what the last run printed:", timer.told, sep="\n")
     print("\n".join(wrong) if wrong else "all as it should be")
     return int(bool(wrong))
 

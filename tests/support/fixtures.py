@@ -5,19 +5,15 @@
 
 from __future__ import annotations
 
-import collections
 import importlib
-import json
 import os
-import re
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from . import servers
+from . import left_out, servers
 from .run import sql
 from .toolchain import link_tree
 
@@ -73,34 +69,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave the long tests to the newest version; ``make matrix`` runs them on all."""
     if os.environ.get("PGOPS_PG_VERSIONS"):
         return
-    left_out = [
+    long = [
         item
         for item in items
         if item.get_closest_marker("matrix")
         or (item.path.name in _LONG and _version(item) not in (None, max(VERSIONS)))
     ]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
-
-
-# How tests say that a program was not there; other reasons for a skip are the tests' own business.
-_PROGRAM = re.compile(r"is installed|is not installed|needs the program|is not there: install|needs Java")
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in set(long)]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Tell ``make test`` which programs were missing, and how many tests that left out."""
-    path = os.environ.get("PGOPS_LEFT_OUT")
+    """Tell ``make test`` what was left out for want of something on this machine."""
     # The workers of xdist have a summary too, of what they tell the first process anyway.
-    if not path or hasattr(terminalreporter.config, "workerinput"):
+    if hasattr(terminalreporter.config, "workerinput"):
         return
     reports = terminalreporter.stats.get("skipped", [])
-    reasons = [str(report.longrepr[2]).removeprefix("Skipped: ") for report in reports if report.longrepr]
-    counts = collections.Counter(reason for reason in reasons if _PROGRAM.search(reason))
-    with Path(path).open("a") as lines:
-        for reason, tests in counts.items():
-            print(json.dumps({"reason": reason, "tests": tests}), file=lines)
-        for reason in LEFT_OUT:
-            print(json.dumps({"reason": reason, "tests": None}), file=lines)
+    left_out.tell_skips(str(report.longrepr[2]).removeprefix("Skipped: ") for report in reports if report.longrepr)
+    left_out.tell_versions(LEFT_OUT)
 
 
 def _version(item: pytest.Item) -> int | None:

@@ -3,14 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the Makefile needs beyond a command line: the collection's trees, ansible-test, the stages of a test run.
 
-As a program: ``toolchain.py link``, ``copy``, ``sanity`` or ``stages STAGE...``.
+As a program: ``toolchain.py link``, ``copy``, ``sanity``, ``units``, ``targets`` or ``stages STAGE...``.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
 import subprocess
@@ -20,8 +19,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.left_out import read  # noqa: E402
+
 CACHE = ROOT / ".cache"
 COLLECTION = Path("ansible_collections", "pgops", "sequences")
+
+# Each of ansible-test's commands, as it is run here: those that need no other environment run in this one.
+_ANSIBLE_TEST = {
+    "sanity": ("sanity", "--requirements"),
+    "units": ("units", "--local"),
+    "targets": ("integration", "--local"),
+}
 
 # Files of get-pip, by their names in ansible-core 2.17, 2.18 and 2.19, 2.20 and 2.21.
 _GET_PIP_NAMES = ("get_pip_23_1_2.py", "get_pip_24_2.py", "get_pip_25_2.py")
@@ -66,8 +77,8 @@ def _listed(folder: Path) -> set[str]:
     return set(filter(None, output.split("\0")))
 
 
-def sanity() -> int:
-    """Run all of ``ansible-test sanity`` on a copy, with this Python; return its exit code."""
+def ansible_test(command: str, *arguments: str) -> int:
+    """Run a command of ansible-test on a copy of the collection, with this Python; return its exit code."""
     place = copy_tree()
     home = CACHE / "home"
     cache = home / ".ansible" / "test" / "cache"
@@ -76,23 +87,24 @@ def sanity() -> int:
         # ansible-test would download a pip for its environments; Python has one.
         (cache / name).write_text("import ensurepip\n\nensurepip.bootstrap()\n")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    print(f"ansible-test sanity with Python {version}", flush=True)
-    command = [str(Path(sys.executable).with_name("ansible-test")), "sanity", "--requirements", "--python", version]
+    words = [command, *arguments, "--python", version]
+    print(f"ansible-test {' '.join(words)}", flush=True)
     environment = {**os.environ, "HOME": str(home), "LC_ALL": "C.UTF-8"}
-    return subprocess.run(command, cwd=place, env=environment, check=False).returncode
+    program = str(Path(sys.executable).with_name("ansible-test"))
+    return subprocess.run([program, *words], cwd=place, env=environment, check=False).returncode
 
 
 def stages(names: Sequence[str]) -> int:
     """Make each target, also after one has failed; end with a summary; return 1 if any failed, else 0.
 
-    With ``PGOPS_NEED_ALL`` set, tests that were left out because a program is missing are a failure as well.
+    With ``PGOPS_NEED_ALL`` set, it is a failure as well that tests were left out because a program, a right or a server is missing.
     """
     lines = []
     failed = False
     CACHE.mkdir(exist_ok=True)
-    left_out = CACHE / "left_out"
-    left_out.unlink(missing_ok=True)
-    environment = {**os.environ, "PGOPS_LEFT_OUT": str(left_out)}
+    kept = CACHE / "left_out"
+    kept.unlink(missing_ok=True)
+    environment = {**os.environ, "PGOPS_LEFT_OUT": str(kept)}
     for name in names:
         print(f"\n== {name}", flush=True)
         begin = time.monotonic()
@@ -100,27 +112,12 @@ def stages(names: Sequence[str]) -> int:
         lines.append(f"{name:<12} {'failed' if code else 'passed'} {time.monotonic() - begin:6.0f} s")
         failed = failed or code != 0
     print("", "== summary", *lines, sep="\n", flush=True)
-    told = _left_out(left_out)
-    print("", "== left out", *(told or ["nothing: every program was there"]), sep="\n", flush=True)
+    told = read(kept)
+    print("", "== left out", *(told or ["nothing: all that tests need was there"]), sep="\n", flush=True)
     if told and os.environ.get("PGOPS_NEED_ALL"):
         print("PGOPS_NEED_ALL is set: that is a failure", flush=True)
         failed = True
     return int(failed)
-
-
-def _left_out(path: Path) -> list[str]:
-    """What pytest's runs wrote of tests that were left out because a program is missing, a line for each reason."""
-    if not path.exists():
-        return []
-    found: dict[str, int | None] = {}
-    for line in path.read_text().splitlines():
-        told = json.loads(line)
-        before, tests = found.get(told["reason"], 0), told["tests"]
-        found[told["reason"]] = None if tests is None or before is None else before + tests
-    return [
-        f"{'all its' if tests is None else tests} test{'' if tests == 1 else 's'}: {reason}"
-        for reason, tests in sorted(found.items())
-    ]
 
 
 def main() -> int:
@@ -129,13 +126,14 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("link", help="link this checkout into a collections path, and print it")
     commands.add_parser("copy", help="copy the collection into a tree, and print its folder")
-    commands.add_parser("sanity", help="run ansible-test sanity on a copy")
+    for name, words in _ANSIBLE_TEST.items():
+        commands.add_parser(name, help=f"run ansible-test {words[0]} on a copy")
     commands.add_parser("stages", help="make some targets and sum up").add_argument("names", nargs="+", metavar="STAGE")
     options = parser.parse_args()
     if options.command == "stages":
         return stages(options.names)
-    if options.command == "sanity":
-        return sanity()
+    if options.command in _ANSIBLE_TEST:
+        return ansible_test(*_ANSIBLE_TEST[options.command])
     print({"link": link_tree, "copy": copy_tree}[options.command]())
     return 0
 

@@ -101,10 +101,16 @@ def enter(database: Database, session: Session | None = None) -> Database:
 def _server_of(target: Target, session: Session) -> dict[str, str | int | bool | None]:
     return {
         "address": str(target.parameters.get("host") or ""),
-        "port": int(target.parameters.get("port") or 5432),
+        "port": _port_of(target, session),
         "in_recovery": session.in_recovery,
         "system_identifier": session.system_identifier,
     }
+
+
+def _port_of(target: Target, session: Session) -> int:
+    """The port; where several servers are named, each with its own, that of the one that answered (manual, 32.1.1.3)."""
+    ports = {port.strip() or "5432" for port in str(target.parameters.get("port") or 5432).split(",")}
+    return int(ports.pop()) if len(ports) == 1 else session.port
 
 
 def leave(database: Database) -> None:

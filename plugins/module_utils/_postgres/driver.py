@@ -62,6 +62,11 @@ def connect(parameters: Mapping[str, t.Any]) -> t.Any:
     return connection
 
 
+def port_of(connection: t.Any) -> int:
+    """The port that a connection goes to, which libpq may have chosen of several."""
+    return int(connection.info.port)
+
+
 def set_client_encoding(connection: t.Any, encoding: str) -> None:
     """Have the driver and the server exchange texts in an encoding."""
     if hasattr(connection, "set_client_encoding"):

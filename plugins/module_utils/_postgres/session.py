@@ -118,6 +118,7 @@ class Session:
         parameters = {**self.target.parameters, "dbname": self.database, "client_encoding": "UTF8"}
         try:
             self._connection = driver.connect(parameters)
+            self.port = driver.port_of(self._connection)
         except Exception as error:  # The drivers raise many types here, ValueError and TypeError among them.
             raise connect_error(self.target, self.database, str(error)) from error
         try:

@@ -844,10 +844,7 @@ def guess(name: str, *keys: _model.Key, schema: str = "public") -> tuple[str, st
 )
 def test_guesses_by_names(name: str, keys: list[_model.Key], expected: tuple[str, str] | None) -> None:
     found = guess(name, *(one._replace(relation=place) for place, one in enumerate(keys)))
-    if found and name == "hibernate_sequence":
-        assert expected == found
-    else:
-        assert found == expected
+    assert found == expected
 
 
 def test_two_that_fit_equally_are_named_and_none_is_suspected() -> None:
