@@ -12,18 +12,19 @@ import json
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import (
+    default_of,
     entries_of,
     furthest_place,
     place_of,
 )
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import furthest, nearest_ahead
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import beyond, furthest, nearest_ahead
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import hilo_factor
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import CRITICAL, SKIPPED
 from ansible_collections.pgops.sequences.plugins.module_utils._model import POOLED
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence
     from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Unfixed
 
 _SKIPPED = {
@@ -66,7 +67,9 @@ def message_of(finding: Finding) -> str:
         held = "no column holds a value" if empty else "no column holds a value that it could hand out"
         parts = [f"{held}; the next value is {verdict.next_value}"]
     parts += [
-        f"{place_of(sequence, column)} has no default any more" for column in sequence.columns if column.lost_default
+        f"{place_of(sequence, column)} has no default any more: {default_of(sequence, column)}"
+        for column in sequence.columns
+        if column.lost_default
     ]
     return "; ".join(parts) + _under_subscription(finding)
 
@@ -105,7 +108,21 @@ def _supposed(finding: Finding) -> str:
         )
     if guess.rivals:
         return f"; {', '.join(guess.rivals)} and it may feed {places}, one of them a left-over"
-    return f"; by {guess.certainty} it may feed {places}, and is not behind it"
+    told = [f"{trouble.reason}: {trouble.cause}" for trouble in (r.trouble for r in seen.readings) if trouble]
+    told += [f"{seen.trouble.reason}: {seen.trouble.cause}"] if seen.trouble else []
+    if told:
+        return f"; by {guess.certainty} it may feed {places}, which cannot be compared: {'; '.join(told)}"
+    return f"; by {guess.certainty} it may feed {places}, {_standing(seen)}"
+
+
+def _standing(seen: Observation) -> str:
+    """Why a sequence is not suspected of a column that was read."""
+    found, state = furthest(seen), seen.state
+    if any(reading.out_of_bounds for reading in seen.readings):
+        return "where values are beyond what it can hand out: they are not its own"
+    if found is None or state is None or beyond(seen.sequence, state.next_value(seen.sequence.increment), found):
+        return "and is not behind it"
+    return f"where values go so far beyond it, to {found}, that they are hardly its own"
 
 
 def _behind(finding: Finding) -> str:

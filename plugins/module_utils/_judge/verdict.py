@@ -138,7 +138,7 @@ def is_suspected(observation: Observation, thresholds: Thresholds) -> bool:
     """Whether a sequence that no column is known to draw from would be behind the one it is supposed to feed.
 
     Not where rows lie outside of what it could hand out, or so far ahead that they are times or snowflakes; nor where
-    each number stands for as many ids again and again. Of two that claim one column it is the one close to its rows.
+    each number stands for as many ids again and again, or another sequence has as good a claim to the column.
     """
     guess, seen = observation.suspicion or (None, None)
     if guess is None or seen is None:
@@ -150,7 +150,7 @@ def is_suspected(observation: Observation, thresholds: Thresholds) -> bool:
     next_value = state.next_value(seen.sequence.increment)
     if abs(found) > _FAR and abs(next_value) < _NEAR:
         return False
-    if guess.rivals and steps_between(seen.sequence, next_value, found) > thresholds.gap:
+    if guess.rivals:
         return False
     return hilo_factor(observation) is None
 

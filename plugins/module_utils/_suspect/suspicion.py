@@ -22,6 +22,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._suspect.known imp
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Mapping as Map
     from collections.abc import Sequence as List
 
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Facts, Key, Orphan
@@ -41,28 +42,62 @@ _SIGNALS = re.compile(r"_signaling|^ir_sequence_\d")
 _LONGEST = 63
 
 
-def guesses(facts: Facts) -> dict[int, Guess]:
+def guesses(facts: Facts, drawn: Map[int, int] | None = None) -> dict[int, Guess]:
     """Say which columns sequences may feed that no catalog shows.
 
     :arg facts: of the whole database
+    :arg drawn: how many values sequences have handed out, by their oids: of several with a claim to one column the one
+        that was drawn most has it; a left-over of an older name is drawn no more
     :returns: by the sequences' oids; those that nothing fits are left out
     """
     orphans = [one for one in facts.orphans if not (one.cycle or _SIGNALS.search(one.name.lower()))]
     known = known_mappings(orphans, facts)
     found: dict[int, Guess] = {}
-    claims: dict[Key, list[Orphan]] = {}
     for orphan in orphans:
         guess = _by_trigger(orphan, facts) or known.get(orphan.oid) or _by_name(orphan, facts.keys)
         if guess:
             found[orphan.oid] = guess
-            if not guess.certainty.startswith((KNOWN, SINGLE_NAME)):
-                for key in guess.keys:
-                    claims.setdefault(key, []).append(orphan)
-    for several in claims.values():
-        for orphan in several if len(several) > 1 else ():
-            rivals = tuple(f"{one.schema}.{one.name}" for one in several if one is not orphan)
-            found[orphan.oid] = found[orphan.oid]._replace(rivals=rivals)
-    return found
+    return _settled(orphans, found, drawn or {})
+
+
+def _settled(orphans: List[Orphan], found: Map[int, Guess], drawn: Map[int, int]) -> dict[int, Guess]:
+    """Settle what several sequences claim; where there is no telling all of them are rivals."""
+    claims: dict[tuple[Key, Mapping], list[Orphan]] = {}
+    for orphan in orphans:
+        guess = found.get(orphan.oid)
+        for place, key in enumerate(guess.keys if guess else ()):
+            claims.setdefault((key, guess.mappings[place] if guess and guess.mappings else Mapping()), []).append(
+                orphan
+            )
+    settled = dict(found)
+    for (key, _mapping), several in claims.items():
+        if len(several) < 2:
+            continue
+        rank = min(_rank(found[one.oid]) for one in several)
+        best = [one for one in several if _rank(found[one.oid]) == rank]
+        most = max(drawn.get(one.oid, 0) for one in best)
+        furthest = [one for one in best if drawn.get(one.oid, 0) == most]
+        for one in several:
+            guess = settled[one.oid]
+            if rank < _rank(guess) == _OF_SINGLE_NAMES:
+                # The rest of an application's tables is the sequence's all the same.
+                settled[one.oid] = guess._replace(keys=tuple(each for each in guess.keys if each != key))
+            elif one not in furthest or len(furthest) > 1:
+                rivals = {f"{other.schema}.{other.name}" for other in several if other is not one}
+                settled[one.oid] = guess._replace(rivals=tuple(sorted({*guess.rivals, *rivals})))
+    return {oid: guess for oid, guess in settled.items() if guess.keys or guess.tied}
+
+
+_OF_SINGLE_NAMES = 99
+
+
+def _rank(guess: Guess) -> int:
+    """The certainty of a guess as a number: the lower, the more certain."""
+    if guess.certainty.startswith(SINGLE_NAME):
+        return _OF_SINGLE_NAMES
+    base, *weaker = guess.certainty.split(", ")
+    order = [TRIGGER, base if base.startswith(KNOWN) else "", TABLE_AND_COLUMN, TABLE, COLUMN, PLURAL]
+    return 2 * order.index(base) + bool(weaker)
 
 
 def is_certain(guess: Guess) -> bool:
