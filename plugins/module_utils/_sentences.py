@@ -94,8 +94,9 @@ def _supposed(finding: Finding) -> str:
     if guess is None:
         return ""
     if guess.tied:
-        tied = ", ".join(f"{key.schema}.{key.table}.{key.column}" for key in guess.tied)
-        return f"; by {guess.certainty} it may be any of {tied}"
+        tied = ", ".join(f"{key.schema}.{key.table}.{key.column}" for key in guess.tied[:5])
+        more = f" and {len(guess.tied) - 5} more" if len(guess.tied) > 5 else ""
+        return f"; by {guess.certainty} it may be any of {tied}{more}"
     if seen is None:
         return ""
     size = hilo_factor(finding.observation)
@@ -107,7 +108,8 @@ def _supposed(finding: Finding) -> str:
             f' columns with expression: "({column.name} + {size - 1}) / {size}" would say so'
         )
     if guess.rivals:
-        return f"; {', '.join(guess.rivals)} and it may feed {places}, one of them a left-over"
+        rivals = ", ".join(guess.rivals[:5])
+        return f"; {rivals} and it may feed {places}, one of them a left-over"
     told = [f"{trouble.reason}: {trouble.cause}" for trouble in (r.trouble for r in seen.readings) if trouble]
     told += [f"{seen.trouble.reason}: {seen.trouble.cause}"] if seen.trouble else []
     if told:

@@ -19,7 +19,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.words impor
 from ansible_collections.pgops.sequences.plugins.module_utils._model import POOLED_LO, SINGLE, column_limits
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, quote_literal
 from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import alignment
-from ansible_collections.pgops.sequences.plugins.module_utils._suspect.suspicion import serial_name
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect.names import serial_name
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Refusal

@@ -16,7 +16,8 @@ import typing as t
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Guess, Mapping
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping as Map
+    from collections.abc import Sequence as List
 
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Facts, Key, Orphan
 
@@ -194,7 +195,7 @@ COUNTERS = {
 """Tables that count instead of a sequence: not covered by an audit of sequences."""
 
 
-def known_mappings(orphans: Iterable[Orphan], facts: Facts) -> dict[int, Guess]:
+def known_mappings(orphans: List[Orphan], facts: Facts) -> dict[int, Guess]:
     """What the sequences of applications feed whose tables are there.
 
     :returns: by the sequences' oids; a table's schema has to be the sequence's
@@ -202,22 +203,29 @@ def known_mappings(orphans: Iterable[Orphan], facts: Facts) -> dict[int, Guess]:
     columns: dict[tuple[str, str], dict[str, Key]] = {}
     for key in facts.columns:
         columns.setdefault((key.schema, key.table), {})[key.column] = key
-    found: dict[int, Guess] = {}
-    for orphan in orphans:
-        for application in APPLICATIONS:
-            there = {
-                table for _sequence, table, _column, _mapping in application.feeds if (orphan.schema, table) in columns
-            }
-            if len(there) < application.least:
-                continue
-            pairs = [
-                (columns[orphan.schema, table][column], _named(mapping, column))
-                for sequence, table, column, mapping in application.feeds
-                if sequence == orphan.name and column in columns.get((orphan.schema, table), {})
-            ]
-            if pairs:
-                keys, mappings = zip(*pairs)
-                found[orphan.oid] = Guess(f"{KNOWN}: {application.name}", keys, (), mappings)
+    by_schema = {schema: _of_schema(schema, columns) for schema in {orphan.schema for orphan in orphans}}
+    return {
+        orphan.oid: by_schema[orphan.schema][orphan.name]
+        for orphan in orphans
+        if orphan.name in by_schema[orphan.schema]
+    }
+
+
+def _of_schema(schema: str, columns: Map[tuple[str, str], Map[str, Key]]) -> dict[str, Guess]:
+    """What the sequences of applications in a schema feed, by the sequences' names."""
+    found: dict[str, Guess] = {}
+    for application in APPLICATIONS:
+        there = {table for _sequence, table, _column, _mapping in application.feeds if (schema, table) in columns}
+        if len(there) < application.least:
+            continue
+        pairs: dict[str, list[tuple[Key, Mapping]]] = {}
+        for sequence, table, column, mapping in application.feeds:
+            key = columns.get((schema, table), {}).get(column)
+            if key:
+                pairs.setdefault(sequence, []).append((key, _named(mapping, column)))
+        for sequence, several in pairs.items():
+            keys, mappings = zip(*several)
+            found[sequence] = Guess(f"{KNOWN}: {application.name}", keys, (), mappings)
     return found
 
 
