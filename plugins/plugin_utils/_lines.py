@@ -135,7 +135,8 @@ def _not_judged(document: Document) -> Iterator[str]:
             undrawn = kinds.get("suspected", 0) + kinds.get("no_column", 0)
             if undrawn:
                 told = [f"{kinds[kind]} {word}" for kind, word in _UNDRAWN if kinds.get(kind)]
-                yield f"{place}: {undrawn} sequences are drawn by no column: {', '.join(told)}"
+                are = "sequence is" if undrawn == 1 else "sequences are"
+                yield f"{place}: {undrawn} {are} drawn by no column: {', '.join(told)}"
             others = [f"{count} {kind}" for kind, count in kinds.items() if kind not in dict(_UNDRAWN)]
             if others:
                 yield f"{place}: not judged on purpose: {', '.join(others)}"

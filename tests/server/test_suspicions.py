@@ -211,6 +211,31 @@ def test_a_trigger_that_draws_is_the_best_evidence(database: Dsn) -> None:
     assert suspected(database, "x_seq") == "public.orders.nr"
 
 
+@pytest.mark.parametrize(
+    ("body", "column"),
+    [
+        ("""NEW."Other Nr" := nextval('"My Seq"')""", "Other Nr"),
+        ("""SELECT nextval('public."My Seq"') INTO NEW.id""", "id"),
+        ("""NEW.version := 1; NEW.id = nextval( '"My Seq"'::regclass )""", "id"),
+        ("""/* NEW.id := nextval('"My Seq"') */ NEW.id := 5 -- nextval('"My Seq"')""", None),
+        ("""NEW.id := nextval('elsewhere."My Seq"')""", None),
+        ("""x := nextval('"My Seq"'); NEW.id := x; NEW.version := x""", None),
+    ],
+    ids=["quoted", "into", "near", "comment", "schema", "tie"],
+)
+def test_what_a_triggers_text_says(database: Dsn, body: str, column: str | None) -> None:
+    sql(
+        database,
+        'CREATE TABLE t (id bigint PRIMARY KEY, "Other Nr" bigint, version int); CREATE SEQUENCE "My Seq";'
+        "INSERT INTO t SELECT g, g, g FROM generate_series(1, 9) g; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $f$ DECLARE x bigint; BEGIN {body}\n; RETURN NEW; END $f$;"
+        "CREATE TRIGGER b BEFORE INSERT ON t FOR EACH ROW EXECUTE PROCEDURE f()",
+    )
+    assert suspected(database, "My Seq") == (column and f"public.t.{column}")
+    found = said(database, "My Seq")
+    assert ("t.id, public.t.version" in found["message"]) == body.startswith("x :=")
+
+
 def test_of_two_that_claim_a_column_the_one_near_its_rows_is_suspected(database: Dsn) -> None:
     sql(
         database,

@@ -65,7 +65,8 @@ def _refuse_what_cannot_be(session: Reader, entry: MappedColumn, sequence: int, 
 
     :raises SelectionError: an allocation in blocks of one, a range outside the type
     """
-    mapping, place = entry.mapping, f"{entry.sequence} -> {entry.table}.{entry.column}"
+    mapping = entry.mapping
+    place = f'{entry.sequence} -> {entry.table}.{entry.column} in database "{session.database}"'
     (bounds,) = session.query(_BOUNDS, {"oid": sequence})
     increment = bounds["increment"]
     if mapping.allocation != SINGLE and abs(increment) == 1:

@@ -39,12 +39,14 @@ WHERE c.relkind = 'S' AND n.nspname <> 'information_schema' AND left(n.nspname::
 """
 
 # Keys of one integer column that have no source of their own: no default, no identity, no sequence they own, and no key
-# of another table that they refer to. The parent stands for partitions and children.
+# of another table that they refer to. The parent stands for partitions and children. Nearly all keys have a default: they go
+# before anything else is looked up of them.
 _KEYS = """
 WITH keys AS (
   SELECT i.indrelid AS relation, i.indkey[0] AS number, bool_or(i.indisprimary) AS is_primary
   FROM pg_index i
   WHERE i.indisvalid AND i.indisunique AND i.indpred IS NULL AND i.indkey[0] > 0 AND {columns} = 1
+    AND NOT EXISTS (SELECT FROM pg_attrdef x WHERE x.adrelid = i.indrelid AND x.adnum = i.indkey[0])
   GROUP BY i.indrelid, i.indkey[0]
 )
 SELECT k.relation::bigint AS relation, k.number::int AS number, n.nspname::text AS schema, c.relname::text AS "table",
@@ -57,7 +59,7 @@ JOIN pg_type y ON y.oid = a.atttypid
 WHERE (k.is_primary OR a.attnotnull)
   AND (CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END IN (20, 21, 23)
        OR a.atttypid = 1700 AND (a.atttypmod < 4 OR (a.atttypmod - 4) & 2047 = 0))
-  AND a.attidentity = '' AND NOT a.atthasdef
+  AND a.attidentity = ''
   AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid)
   AND NOT EXISTS (SELECT FROM pg_depend d
                   WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = k.relation AND d.refobjsubid = k.number

@@ -27,6 +27,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._suspect.names imp
     Names,
     made_names,
 )
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect.triggers import drawn_by
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping as Map
@@ -54,7 +55,7 @@ def guesses(facts: Facts, drawn: Map[int, int] | None = None) -> dict[int, Guess
     :returns: by the sequences' oids; those that nothing fits are left out
     """
     orphans = [one for one in facts.orphans if not (one.cycle or _SIGNALS.search(one.name.lower()))]
-    known, names, drawing = known_mappings(orphans, facts), Names(facts.keys), _drawn_by_triggers(facts)
+    known, names, drawing = known_mappings(orphans, facts), Names(facts.keys), drawn_by(facts.triggers)
     found: dict[int, Guess] = {}
     for orphan in orphans:
         guess = _by_trigger(orphan, drawing) or known.get(orphan.oid) or _by_name(orphan, names)
@@ -126,32 +127,10 @@ def mapping_of(guess: Guess, place: int, increment: int) -> Mapping:
     return Mapping(allocation=POOLED) if abs(increment) > 1 else Mapping()
 
 
-def _drawn_by_triggers(facts: Facts) -> dict[str, list[Key]]:
-    """Keys that triggers assign whose functions draw, by the name that is told there, in lower case."""
-    drawn: dict[str, list[Key]] = {}
-    texts: dict[str, tuple[set[str], set[str]]] = {}
-    for trigger in facts.triggers:
-        if trigger.source not in texts:
-            text = trigger.source.lower()
-            told = {
-                *re.findall(r"""nextval\s*\(\s*'"?([\w.$]+)"?'""", text),
-                *re.findall(r"([\w.$]+)\.nextval\b", text),
-            }
-            assigned = {
-                *re.findall(r'\bnew\."?([\w$]+)"?\s*:?=', text),
-                *re.findall(r'\binto\s+new\."?([\w$]+)"?', text),
-            }
-            texts[trigger.source] = told, assigned
-        told, assigned = texts[trigger.source]
-        for name in told:
-            drawn.setdefault(name, []).extend(key for key in trigger.keys if key.column.lower() in assigned)
-    return drawn
-
-
-def _by_trigger(orphan: Orphan, drawn: Map[str, List[Key]]) -> Guess | None:
+def _by_trigger(orphan: Orphan, drawing: Map[tuple[str, ...], List[Key]]) -> Guess | None:
     """A trigger's function that names the sequence and assigns a key of its table."""
-    names = (orphan.name.lower(), f"{orphan.schema}.{orphan.name}".lower())
-    keys = list(dict.fromkeys(key for name in names for key in drawn.get(name, ())))
+    name, schema = orphan.name.lower(), orphan.schema.lower()
+    keys = list(dict.fromkeys(key for told in ((name,), (schema, name)) for key in drawing.get(told, ())))
     return _of(TRIGGER, keys) if keys else None
 
 
