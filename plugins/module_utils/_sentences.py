@@ -71,7 +71,8 @@ def message_of(finding: Finding) -> str:
         for column in sequence.columns
         if column.lost_default
     ]
-    return "; ".join(parts) + _under_subscription(finding)
+    more = f"; {_suspected(finding)}" if verdict.supposed else ""
+    return "; ".join(parts) + _under_subscription(finding) + more
 
 
 def _suspected(finding: Finding) -> str:
@@ -82,8 +83,9 @@ def _suspected(finding: Finding) -> str:
     found, next_value = furthest(seen), finding.verdict.next_value
     place = furthest_place(seen, found)
     entries = json.dumps(entries_of(finding.observation), ensure_ascii=False)
+    who = "no catalog shows all that it feeds" if finding.verdict.supposed else "no catalog shows who draws it"
     return (
-        f"suspected: no catalog shows who draws it, but by {guess.certainty} it feeds {place}, which goes up to {found}"
+        f"suspected: {who}, but by {guess.certainty} it feeds {place}, which goes up to {found}"
         f" while the next value is {next_value}; it is not moved before the option columns confirms that: {entries}"
     )
 

@@ -223,6 +223,18 @@ def test_where_and_expression(database: Dsn, more: dict[str, Any]) -> None:
     assert [drawn(database, name, 1) for name in ("stream_seq", "backfill_seq", "offer_no_seq")] == [[301], [53], [13]]
 
 
+def test_what_nobody_can_settle_leaves_the_remedy_to_what_can_be_moved(database: Dsn) -> None:
+    sql(
+        database,
+        "CREATE SEQUENCE s; CREATE TABLE a (id bigint PRIMARY KEY DEFAULT nextval('s')); INSERT INTO a VALUES (7);"
+        "CREATE TABLE b (id bigint PRIMARY KEY DEFAULT 1000 * nextval('s')); INSERT INTO b VALUES (5000)",
+    )
+    found = one(info(database), "s")
+    assert found["reasons"] == ["behind", "not_a_number"]
+    sql(database, found["remedy"])
+    assert one(info(database), "s")["reasons"] == ["not_a_number"] and drawn(database, "s", 1) == [8]
+
+
 def test_the_alias_of_login_db(database: Dsn) -> None:
     sql(database, "CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t VALUES (3)")
     place = {"login_unix_socket": database["host"], "login_port": database["port"], "database": database["dbname"]}

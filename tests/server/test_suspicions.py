@@ -272,6 +272,26 @@ def test_one_sequence_for_all_tables_leaves_those_that_another_has_a_claim_to(da
     assert suspected(database, "client_seq") == "public.client.id"
 
 
+def test_one_sequence_for_all_tables_that_is_the_default_of_some(database: Dsn) -> None:
+    sql(
+        database,
+        filled("b", "c")
+        + "CREATE SEQUENCE hibernate_sequence; CREATE TABLE a (id bigint PRIMARY KEY DEFAULT nextval('hibernate_sequence'));"
+        "INSERT INTO a DEFAULT VALUES",
+    )
+    assert not fix(database)["changed"]
+    found = said(database, "hibernate_sequence")
+    assert found["status"] == "healthy" and "b.id, which goes up to 9" in found["message"]
+    assert suspected(database, "hibernate_sequence") == "public.b.id,public.c.id"
+    # Without show_all as well, and no longer once the operator has said what it feeds.
+    place = {"login_unix_socket": database["host"], "login_port": database["port"], "login_db": database["dbname"]}
+    (short,) = run_module("pg_sequence_info", place)["databases"]
+    assert len(short["suspected"]) == 2
+    result = fix(database, columns=short["suspected"])
+    assert [change["after"]["next_value"] for change in result["changes"]] == [10]
+    assert result["databases"][0]["suspected"] == []
+
+
 def test_what_could_not_be_compared_is_not_said_to_be_in_order(database: Dsn) -> None:
     role = f"blind_{database['dbname']}"
     sql(

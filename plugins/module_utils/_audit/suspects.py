@@ -16,7 +16,12 @@ from ansible_collections.pgops.sequences.plugins.module_utils._model import Stat
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.observe import observe
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.states import read_states
 from ansible_collections.pgops.sequences.plugins.module_utils._suspect.known import COUNTERS, TABLES
-from ansible_collections.pgops.sequences.plugins.module_utils._suspect.suspicion import guesses, mapping_of
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect.suspicion import (
+    SINGLE_NAMES,
+    guesses,
+    is_shared,
+    mapping_of,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping as Map
@@ -47,7 +52,7 @@ def suspects_of(sessions: Sessions, selection: Selection, choice: Choice) -> Sus
     """
     session = sessions.first
     counters = [f"{schema}.{name} ({COUNTERS[name.lower()]})" for schema, name in tables_named(session, COUNTERS)]
-    facts = facts_of_orphans(session, choice, TABLES)
+    facts = facts_of_orphans(session, choice, TABLES, SINGLE_NAMES)
     found = guesses(facts)
     rivals = [oid for oid, guess in found.items() if guess.rivals]
     return Suspects(guesses(facts, _drawn(sessions, selection, choice, rivals)) if rivals else found, counters)
@@ -74,7 +79,8 @@ def with_suspicions(
     wanted = {
         one.sequence.oid: suspects.guesses[one.sequence.oid]
         for one in seen
-        if not one.sequence.columns and one.sequence.oid in suspects.guesses
+        if one.sequence.oid in suspects.guesses
+        and (not one.sequence.columns or is_shared(suspects.guesses[one.sequence.oid]))
     }
     if not wanted:
         return list(seen)

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader
 
+# One that all tables of an application share may be the default of some, and drawn by the application for the others.
 # A default hangs on its sequence by 'n'; up to version 13 a sequence's own row type does by 'i'.
 _ORPHANS = """
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, s.seqcycle AS cycle
@@ -33,9 +34,10 @@ WHERE c.relkind = 'S' AND n.nspname <> 'information_schema' AND left(n.nspname::
   AND NOT EXISTS (SELECT FROM pg_depend d
                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                     AND (d.deptype IN ('i', 'e') OR d.deptype = 'a' AND d.refobjsubid > 0))
-  AND NOT EXISTS (SELECT FROM pg_depend d
-                  WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
-                    AND d.classid IN ('pg_attrdef'::regclass, 'pg_type'::regclass) AND d.deptype = 'n')
+  AND (NOT EXISTS (SELECT FROM pg_depend d
+                   WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+                     AND d.classid IN ('pg_attrdef'::regclass, 'pg_type'::regclass) AND d.deptype = 'n')
+       OR lower(c.relname::text) = ANY (%(shared)s::text[]))
 """
 
 # Keys of one integer column that have no source of their own: no default, no identity, no sequence they own, and no key
@@ -111,16 +113,22 @@ ORDER BY 1, 2
 """
 
 
-def facts_of_orphans(session: Reader, choice: Choice, tables: Iterable[str]) -> Facts:
+def facts_of_orphans(session: Reader, choice: Choice, tables: Iterable[str], shared: Iterable[str]) -> Facts:
     """Read what shows who may draw from sequences that no column is known to draw from.
 
     :arg session: the database
     :arg choice: what was found in it; what it feeds late, through domains or by hand is known
     :arg tables: names of tables that known applications have
+    :arg shared: names of sequences, in lower case, that all tables of an application share
     :returns: no facts at all where there is no such sequence
     :raises DatabaseError: a catalog could not be read
     """
-    rows = [row for row in session.query(_ORPHANS) if row["oid"] not in choice.feeds]
+    shared = list(shared)
+    rows = [
+        row
+        for row in session.query(_ORPHANS, {"shared": shared})
+        if not any(row["name"].lower() not in shared or x.via == "mapped" for x in choice.feeds.get(row["oid"], ()))
+    ]
     if not rows:
         return Facts()
     inner = _KEY_COLUMNS if session.version_number >= _INCLUDED_COLUMNS else _KEY_COLUMNS_BEFORE_11

@@ -67,7 +67,9 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
         return _grant_to_move(
             sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, quote_identifier(role)
         )
-    if verdict.troubles:
+    # What nobody can settle does not keep it from being moved.
+    movable = verdict.target is not None and STRUCTURAL.issuperset(trouble.reason for trouble in verdict.troubles)
+    if verdict.troubles and not movable:
         return _settle(verdict)
     if {"behind", "behind_reference"}.intersection(reasons):
         return None

@@ -80,6 +80,7 @@ class Verdict(t.NamedTuple):
     :ivar bound: what a target has to be beyond, where that is not the furthest value alone
     :ivar reference: how it stood elsewhere; None where no reference holds it
     :ivar inserts_left: of one that has wrapped: values up to the nearest that is there
+    :ivar supposed: beside the columns it is known to feed it may feed others, and is behind them
     """
 
     status: str
@@ -94,6 +95,7 @@ class Verdict(t.NamedTuple):
     bound: int | None = None
     reference: Compared | None = None
     inserts_left: int | None = None
+    supposed: bool = False
 
 
 def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
@@ -131,7 +133,8 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
         return verdict._replace(reasons=(skipped,))
     if state is None:
         return verdict._replace(status=UNKNOWN, reasons=_reasons_of(troubles))
-    return _judged(verdict, observation, state, thresholds)
+    found_so = _judged(verdict, observation, state, thresholds)
+    return found_so._replace(supposed=is_suspected(observation, thresholds))
 
 
 def is_suspected(observation: Observation, thresholds: Thresholds) -> bool:

@@ -116,6 +116,11 @@ def is_certain(guess: Guess) -> bool:
     return guess.certainty in CERTAIN or guess.certainty.startswith(f"{KNOWN}: ")
 
 
+def is_shared(guess: Guess) -> bool:
+    """Whether it is of a sequence that all tables of an application share, the default of some of them perhaps."""
+    return guess.certainty.startswith(SINGLE_NAME)
+
+
 def mapping_of(guess: Guess, place: int, increment: int) -> Mapping:
     """What is to be said of one of a guess's columns, were it confirmed.
 

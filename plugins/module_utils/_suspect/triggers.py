@@ -49,7 +49,8 @@ def drawn_by(triggers: Iterable[Trigger]) -> dict[Name, list[Key]]:
 def _assigned(source: str) -> dict[Name, set[str]]:
     """The columns that a function assigns, by the sequences that it draws from."""
     text = _COMMENT.sub(" ", source)
-    anywhere, near = _columns(text), {}
+    anywhere = _columns(text)
+    near: dict[Name, set[str]] = {}
     for statement in text.split(";"):
         for one, other in _DRAWN.findall(statement):
             near.setdefault(_parts(one or other), set()).update(_columns(statement))

@@ -390,7 +390,7 @@
     if (!suspected && !unknown && !entries.length && !counters.length) return null;
     const told = [suspected && `${suspected.toLocaleString("en")} suspected`, unknown && `${unknown.toLocaleString("en")} of unknown use`].filter(Boolean);
     const item = make("li", null, make("strong", null, name(host.name), ", database ", name(database.name)),
-      ": ", told.length ? `${plural(suspected + unknown, "sequence")} drawn by no column: ${told.join(", ")}` : "");
+      ": ", told.length ? `${plural(suspected + unknown, "sequence")} drawn by no column: ${told.join(", ")}` : "more is fed or counted than is known");
     if (entries.length) {
       item.append(make("p", { class: "soft" }, "What is suspected is not moved before it is confirmed. Take out what is wrong, and run again with:"),
         code(`pg_sequences_columns: ${JSON.stringify(entries)}`, "the columns"));
