@@ -298,7 +298,7 @@ MUTATIONS = [
     Mutation("suspected: always a warning", "_judge/verdict.py", "if guess and is_certain(guess):", "if guess:"),
     Mutation("suspected: also where it is ahead", "_judge/verdict.py", 'if "behind" not in inner.reasons or', "if"),
     Mutation("suspected: times and snowflakes", "_judge/verdict.py", "if abs(found) > _FAR and", "if False and"),
-    Mutation("suspected: a left-over too", "_judge/verdict.py", "if guess.rivals and", "if False and"),
+    Mutation("suspected: a left-over too", "_judge/verdict.py", "if guess.rivals:", "if False:"),
     Mutation("suspected: hilo too", "_judge/verdict.py", "return hilo_factor(observation) is None", "return True"),
     Mutation(
         "suspected: another schema as certain",

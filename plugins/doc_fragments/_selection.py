@@ -45,6 +45,8 @@ options:
   columns:
     description:
       - Columns a sequence feeds that no catalog shows, because a trigger or the application calls C(nextval()).
+      - Two entries may name the same sequence or column, but must not contradict each other. What an entry says has to be possible for
+        the sequence and the column's type, otherwise nothing is done.
     type: list
     elements: dict
     suboptions:
@@ -120,6 +122,7 @@ options:
   trust_index_functions:
     description:
       - Read tables although an index calls a function whose owner is neither a superuser nor the connecting role.
+      - The same holds for a table with C(where) or C(expression) in O(columns), one of whose types has a cast by such a function.
       - Planning a query on such a table may run the function with the connecting role's rights. Without this
         option their sequences are V(unknown), reason C(untrusted_code).
     type: bool

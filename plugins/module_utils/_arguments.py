@@ -184,7 +184,7 @@ def _check_columns(entries: Iterable[Mapping[str, t.Any]]) -> None:
 
 
 _QUOTED = re.compile(
-    r"""(?P<escaped>(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*') | (?P<plain>'(?:[^']|'')*') | (?P<name>"(?:[^"]|"")*")""",
+    r"""(?P<escaped>(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*'(?:\s*[\r\n]\s*'(?:[^'\\]|''|\\.)*')*) | (?P<plain>'(?:[^']|'')*') | (?P<name>"(?:[^"]|"")*")""",
     re.S | re.X,
 )
 

@@ -138,6 +138,7 @@ class Sequence(t.NamedTuple):
     :ivar owned: the session has the owner's rights
     :ivar subscription: what brings rows that lag it again, or None
     :ivar named: it is named in the selection, or an entry of ``columns`` names it
+    :ivar owner_is_superuser: its owner's rights are not to be handed out
     """
 
     oid: int
@@ -163,6 +164,7 @@ class Sequence(t.NamedTuple):
     columns: tuple[Column, ...] = ()
     subscription: Subscription | None = None
     named: bool = False
+    owner_is_superuser: bool = False
 
     @property
     def ascending(self) -> bool:

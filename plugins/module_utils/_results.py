@@ -52,12 +52,7 @@ def skipped_of(audited: Audited) -> Dict:
 def suspected_of(audited: Audited) -> list[Dict]:
     """All suspicions of a database as entries of ``columns``, to be confirmed."""
     findings = sorted(audited.found.findings.values(), key=lambda finding: finding.place)
-    return [
-        entry
-        for finding in findings
-        if "suspected" in finding.verdict.reasons
-        for entry in entries_of(finding.observation)
-    ]
+    return [entry for finding in findings if finding.may_feed_more for entry in entries_of(finding.observation)]
 
 
 def audit_result(several: List[Audited], show_all: bool) -> Dict:

@@ -27,12 +27,14 @@ from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline im
     vanished,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import SelectionError
-from ansible_collections.pgops.sequences.plugins.module_utils._observe.troubles import (
-    forbidden_trouble,
-    sequence_trouble,
-)
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.troubles import sequence_trouble
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
-from ansible_collections.pgops.sequences.plugins.module_utils._repair.alone import Altered, Forbidden, move_alone
+from ansible_collections.pgops.sequences.plugins.module_utils._repair.alone import (
+    Altered,
+    Forbidden,
+    forbidden,
+    move_alone,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Repaired, in_order
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.together import move_together
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.unfixed import unfixed_of
@@ -154,7 +156,7 @@ class _Repair:
             except Altered:
                 continue
             except Forbidden as error:
-                self._troubles[oid] = forbidden_trouble(str(error), finding.sequence, error.event_triggers)
+                self._troubles[oid] = forbidden(finding, error)
                 continue
             except DatabaseError as error:
                 self._troubles[oid] = sequence_trouble(error, finding.sequence, self._entered.sessions.first)

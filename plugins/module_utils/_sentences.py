@@ -12,18 +12,19 @@ import json
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.remedies import (
+    default_of,
     entries_of,
     furthest_place,
     place_of,
 )
-from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import furthest, nearest_ahead
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import beyond, furthest, nearest_ahead
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import hilo_factor
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import CRITICAL, SKIPPED
 from ansible_collections.pgops.sequences.plugins.module_utils._model import POOLED
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence
     from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Unfixed
 
 _SKIPPED = {
@@ -66,9 +67,12 @@ def message_of(finding: Finding) -> str:
         held = "no column holds a value" if empty else "no column holds a value that it could hand out"
         parts = [f"{held}; the next value is {verdict.next_value}"]
     parts += [
-        f"{place_of(sequence, column)} has no default any more" for column in sequence.columns if column.lost_default
+        f"{place_of(sequence, column)} has no default any more: {default_of(sequence, column)}"
+        for column in sequence.columns
+        if column.lost_default
     ]
-    return "; ".join(parts) + _under_subscription(finding)
+    more = f"; {_suspected(finding)}" if verdict.supposed else ""
+    return "; ".join(parts) + _under_subscription(finding) + more
 
 
 def _suspected(finding: Finding) -> str:
@@ -79,8 +83,9 @@ def _suspected(finding: Finding) -> str:
     found, next_value = furthest(seen), finding.verdict.next_value
     place = furthest_place(seen, found)
     entries = json.dumps(entries_of(finding.observation), ensure_ascii=False)
+    who = "no catalog shows all that it feeds" if finding.verdict.supposed else "no catalog shows who draws it"
     return (
-        f"suspected: no catalog shows who draws it, but by {guess.certainty} it feeds {place}, which goes up to {found}"
+        f"suspected: {who}, but by {guess.certainty} it feeds {place}, which goes up to {found}"
         f" while the next value is {next_value}; it is not moved before the option columns confirms that: {entries}"
     )
 
@@ -91,8 +96,9 @@ def _supposed(finding: Finding) -> str:
     if guess is None:
         return ""
     if guess.tied:
-        tied = ", ".join(f"{key.schema}.{key.table}.{key.column}" for key in guess.tied)
-        return f"; by {guess.certainty} it may be any of {tied}"
+        tied = ", ".join(f"{key.schema}.{key.table}.{key.column}" for key in guess.tied[:5])
+        more = f" and {len(guess.tied) - 5} more" if len(guess.tied) > 5 else ""
+        return f"; by {guess.certainty} it may be any of {tied}{more}"
     if seen is None:
         return ""
     size = hilo_factor(finding.observation)
@@ -104,8 +110,23 @@ def _supposed(finding: Finding) -> str:
             f' columns with expression: "({column.name} + {size - 1}) / {size}" would say so'
         )
     if guess.rivals:
-        return f"; {', '.join(guess.rivals)} and it may feed {places}, one of them a left-over"
-    return f"; by {guess.certainty} it may feed {places}, and is not behind it"
+        rivals = ", ".join(guess.rivals[:5])
+        return f"; {rivals} and it may feed {places}, one of them a left-over"
+    told = [f"{trouble.reason}: {trouble.cause}" for trouble in (r.trouble for r in seen.readings) if trouble]
+    told += [f"{seen.trouble.reason}: {seen.trouble.cause}"] if seen.trouble else []
+    if told:
+        return f"; by {guess.certainty} it may feed {places}, which cannot be compared: {'; '.join(told)}"
+    return f"; by {guess.certainty} it may feed {places}, {_standing(seen)}"
+
+
+def _standing(seen: Observation) -> str:
+    """Why a sequence is not suspected of a column that was read."""
+    found, state = furthest(seen), seen.state
+    if any(reading.out_of_bounds for reading in seen.readings):
+        return "where values are beyond what it can hand out: they are not its own"
+    if found is None or state is None or beyond(seen.sequence, state.next_value(seen.sequence.increment), found):
+        return "and is not behind it"
+    return f"where values go so far beyond it, to {found}, that they are hardly its own"
 
 
 def _behind(finding: Finding) -> str:

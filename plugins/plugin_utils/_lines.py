@@ -142,7 +142,8 @@ def _not_judged(document: Document) -> Iterator[str]:
             undrawn = kinds.get("suspected", 0) + kinds.get("no_column", 0)
             if undrawn:
                 told = [f"{kinds[kind]} {word}" for kind, word in _UNDRAWN if kinds.get(kind)]
-                yield f"{where}: {undrawn} sequences are drawn by no column: {', '.join(told)}"
+                are = "sequence is" if undrawn == 1 else "sequences are"
+                yield f"{where}: {undrawn} {are} drawn by no column: {', '.join(told)}"
             others = [f"{count} {kind}" for kind, count in kinds.items() if kind not in dict(_UNDRAWN)]
             if others:
                 yield f"{where}: not judged on purpose: {', '.join(others)}"

@@ -170,6 +170,29 @@ def test_what_the_page_tells(opened: Opened) -> None:
     screenshot(page, "light")
 
 
+def test_what_no_column_draws_is_shown_and_its_entries_can_be_copied(opened: Opened) -> None:
+    entry = {"sequence": "public.s", "table": "public.it's", "column": "id", "maximum": 2**63 - 1}
+    some, none = audit(healthy=1), audit(healthy=1)
+    some["databases"][0].update(
+        skipped={"cycle": 1, "no_column": 1, "suspected": 3},
+        suspected=[entry, {**entry, "table": HOSTILE[0]}],
+        not_covered=["public.counter (Liferay)"],
+    )
+    page = opened(document({"db1": Outcome(some, None), "db2": Outcome(none, None)}))
+    (item,) = page.locator("#undrawn > ul > li").all()
+    expect(item).to_contain_text("db1, database shop: 4 sequences drawn by no column: 3 suspected, 1 of unknown use")
+    expect(item).to_contain_text("public.counter (Liferay)")
+    item.get_by_role("button", name="Copy the columns").click()
+    variable, _, entries = page.evaluate("navigator.clipboard.readText()").partition(": ")
+    assert variable == "pg_sequences_columns"
+    assert json.loads(entries) == [
+        {**entry, "maximum": str(2**63 - 1)},
+        {**entry, "table": HOSTILE[0], "maximum": str(2**63 - 1)},
+    ]
+    assert page.evaluate("window.broken") is None
+    assert opened(document({"db2": Outcome(none, None)})).locator("#undrawn").is_hidden()
+
+
 def test_filters_and_sorting(opened: Opened) -> None:
     page = opened(fleet())
     page.get_by_label("Search").fill("PARTS gap")

@@ -71,11 +71,31 @@ def test_a_suspicion_names_the_column_and_confirms_by_its_entry(database: Dsn) -
 
 def test_the_alter_gives_a_lost_default_back(database: Dsn) -> None:
     sql(database, INVOICES)
-    sql(database, said(database, "invoice_id_seq")["remedy"].split("default: ")[1])
+    sql(database, said(database, "invoice_id_seq")["remedy"])
     assert said(database, "invoice_id_seq")["reasons"] == ["behind"]
     sql(database, "ALTER SEQUENCE invoice_id_seq OWNED BY invoice.id; ALTER TABLE invoice ALTER id DROP DEFAULT")
     found = said(database, "invoice_id_seq")
-    assert found["reasons"] == ["behind"] and "invoice.id has no default any more" in found["message"]
+    assert found["reasons"] == ["behind"] and "invoice.id has no default any more: ALTER" in found["message"]
+    assert fix(database)["changed"]
+    sql(database, said(database, "invoice_id_seq")["message"].split("any more: ")[1])
+    sql(database, "INSERT INTO invoice (note) VALUES ('n')")
+    assert "any more" not in said(database, "invoice_id_seq")["message"]
+
+
+def test_the_alter_of_a_name_that_needs_quotes(database: Dsn) -> None:
+    name = 'We "ird\\%s Ünï'.replace('"', '""')
+    sql(
+        database,
+        f'CREATE SCHEMA "{name}"; CREATE SEQUENCE "{name}"."{name}_Id_seq"; CREATE TABLE "{name}"."{name}" ("Id" int PRIMARY KEY);'
+        f'INSERT INTO "{name}"."{name}" SELECT generate_series(1, 9)',
+    )
+    (place,) = info(database)["databases"]
+    (found,) = info(database)["sequences"]
+    assert found["status"] == "warning" and len(place["suspected"]) == 1
+    assert fix(database, columns=place["suspected"])["changes"][0]["after"]["next_value"] == 10
+    sql(database, found["remedy"])
+    sql(database, f'INSERT INTO "{name}"."{name}" DEFAULT VALUES')
+    assert info(database)["sequences"][0]["columns"][0]["furthest_value"] == 10
 
 
 @pytest.mark.parametrize(
@@ -191,6 +211,31 @@ def test_a_trigger_that_draws_is_the_best_evidence(database: Dsn) -> None:
     assert suspected(database, "x_seq") == "public.orders.nr"
 
 
+@pytest.mark.parametrize(
+    ("body", "column"),
+    [
+        ("""NEW."Other Nr" := nextval('"My Seq"')""", "Other Nr"),
+        ("""SELECT nextval('public."My Seq"') INTO NEW.id""", "id"),
+        ("""NEW.version := 1; NEW.id = nextval( '"My Seq"'::regclass )""", "id"),
+        ("""/* NEW.id := nextval('"My Seq"') */ NEW.id := 5 -- nextval('"My Seq"')""", None),
+        ("""NEW.id := nextval('elsewhere."My Seq"')""", None),
+        ("""x := nextval('"My Seq"'); NEW.id := x; NEW.version := x""", None),
+    ],
+    ids=["quoted", "into", "near", "comment", "schema", "tie"],
+)
+def test_what_a_triggers_text_says(database: Dsn, body: str, column: str | None) -> None:
+    sql(
+        database,
+        'CREATE TABLE t (id bigint PRIMARY KEY, "Other Nr" bigint, version int); CREATE SEQUENCE "My Seq";'
+        "INSERT INTO t SELECT g, g, g FROM generate_series(1, 9) g; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $f$ DECLARE x bigint; BEGIN {body}\n; RETURN NEW; END $f$;"
+        "CREATE TRIGGER b BEFORE INSERT ON t FOR EACH ROW EXECUTE PROCEDURE f()",
+    )
+    assert suspected(database, "My Seq") == (column and f"public.t.{column}")
+    found = said(database, "My Seq")
+    assert ("t.id, public.t.version" in found["message"]) == body.startswith("x :=")
+
+
 def test_of_two_that_claim_a_column_the_one_near_its_rows_is_suspected(database: Dsn) -> None:
     sql(
         database,
@@ -198,6 +243,80 @@ def test_of_two_that_claim_a_column_the_one_near_its_rows_is_suspected(database:
         + "CREATE SEQUENCE t_id_seq; CREATE SEQUENCE t_id_seq1; SELECT setval('t_id_seq1', 4990)",
     )
     assert suspected(database, "t_id_seq1") == "public.t.id" and suspected(database, "t_id_seq") is None
+
+
+def test_of_two_with_an_equal_claim_both_are_named_and_none_is_suspected(database: Dsn) -> None:
+    sql(database, filled("t") + "CREATE SEQUENCE t_id_seq; CREATE SEQUENCE t_id_seq1")
+    for name, other in (("t_id_seq", "t_id_seq1"), ("t_id_seq1", "t_id_seq")):
+        found = said(database, name)
+        assert (
+            found["reasons"] == ["no_column"] and f"public.{other}" in found["message"] and "t.id" in found["message"]
+        )
+
+
+def test_a_trigger_is_better_evidence_than_a_name(database: Dsn) -> None:
+    sql(
+        database,
+        filled("orders", column="nr", count=5000)
+        + "CREATE SEQUENCE x_seq; CREATE SEQUENCE orders_nr_seq; SELECT setval('orders_nr_seq', 4990);"
+        "CREATE FUNCTION number_it() RETURNS trigger LANGUAGE plpgsql AS"
+        " $f$ BEGIN NEW.nr := nextval('x_seq'); RETURN NEW; END $f$;"
+        "CREATE TRIGGER b BEFORE INSERT ON orders FOR EACH ROW EXECUTE PROCEDURE number_it()",
+    )
+    assert suspected(database, "x_seq") == "public.orders.nr" and suspected(database, "orders_nr_seq") is None
+
+
+def test_one_sequence_for_all_tables_leaves_those_that_another_has_a_claim_to(database: Dsn) -> None:
+    sql(database, filled("a", "b", "client") + "CREATE SEQUENCE hibernate_sequence; CREATE SEQUENCE client_seq")
+    assert suspected(database, "hibernate_sequence") == "public.a.id,public.b.id"
+    assert suspected(database, "client_seq") == "public.client.id"
+
+
+def test_one_sequence_for_all_tables_that_is_the_default_of_some(database: Dsn) -> None:
+    sql(
+        database,
+        filled("b", "c")
+        + "CREATE SEQUENCE hibernate_sequence; CREATE TABLE a (id bigint PRIMARY KEY DEFAULT nextval('hibernate_sequence'));"
+        "INSERT INTO a DEFAULT VALUES",
+    )
+    assert not fix(database)["changed"]
+    found = said(database, "hibernate_sequence")
+    assert found["status"] == "healthy" and "b.id, which goes up to 9" in found["message"]
+    assert suspected(database, "hibernate_sequence") == "public.b.id,public.c.id"
+    # Without show_all as well, and no longer once the operator has said what it feeds.
+    place = {"login_unix_socket": database["host"], "login_port": database["port"], "login_db": database["dbname"]}
+    (short,) = run_module("pg_sequence_info", place)["databases"]
+    assert len(short["suspected"]) == 2
+    result = fix(database, columns=short["suspected"])
+    assert [change["after"]["next_value"] for change in result["changes"]] == [10]
+    assert result["databases"][0]["suspected"] == []
+
+
+def test_what_could_not_be_compared_is_not_said_to_be_in_order(database: Dsn) -> None:
+    role = f"blind_{database['dbname']}"
+    sql(
+        database,
+        filled("t") + f"CREATE SEQUENCE t_id_seq; CREATE ROLE {role}; GRANT SELECT ON SEQUENCE t_id_seq TO {role}",
+    )
+    try:
+        (found,) = info(database, session_role=role)["sequences"]
+        assert "not behind" not in found["message"] and "no_privilege" in found["message"]
+    finally:
+        sql(database, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        ("CREATE SEQUENCE t_id_seq; INSERT INTO t VALUES (1::bigint << 50)", "far beyond it"),
+        ("CREATE SEQUENCE t_id_seq MAXVALUE 5; INSERT INTO t VALUES (9)", "beyond what it can hand out"),
+        ("CREATE SEQUENCE t_id_seq START 20; INSERT INTO t VALUES (9)", "is not behind it"),
+    ],
+    ids=["times", "bounds", "ahead"],
+)
+def test_why_a_fitting_column_is_no_suspicion(database: Dsn, statements: str, told: str) -> None:
+    sql(database, "CREATE TABLE t (id bigint PRIMARY KEY);" + statements)
+    assert told in said(database, "t_id_seq")["message"]
 
 
 def test_known_applications_are_recognised_by_their_tables(database: Dsn) -> None:
@@ -227,6 +346,28 @@ def test_known_applications_are_recognised_by_their_tables(database: Dsn) -> Non
         "events_stream_seq": 42,
         "events_backfill_stream_seq": 53,
     }
+
+
+@pytest.mark.parametrize(
+    ("sequence", "table", "column", "others"),
+    [
+        ("alf_activity_post_seq", "alf_activity_post", "sequence_id", ("alf_node", "alf_store")),
+        ("process_id_seq", "process", "process_id", ("doi", "handle")),
+        ("orcid_token_id_seq", "orcid_token", "id", ("doi", "handle")),
+        ("thread_subscriptions_sequence", "thread_subscriptions", "stream_id", ("pushers", "events")),
+    ],
+)
+def test_ready_mappings_cover_what_the_applications_draw(
+    database: Dsn, sequence: str, table: str, column: str, others: tuple[str, ...]
+) -> None:
+    """Columns that no key shows, of applications that are known by two other tables."""
+    sql(
+        database,
+        f"CREATE TABLE {table} ({column} bigint); INSERT INTO {table} VALUES (7); CREATE SEQUENCE {sequence};"
+        + "".join(f"CREATE TABLE {other} (id bigint);" for other in others),
+    )
+    assert said(database, sequence)["status"] == "warning"
+    assert suspected(database, sequence) == f"public.{table}.{column}"
 
 
 def test_table_counters_are_named_as_not_covered(database: Dsn) -> None:

@@ -91,7 +91,7 @@ def enter(database: Database, session: Session | None = None) -> Database:
     )
     try:
         choice = tried_twice(lambda: choose(first, options.selection))
-        suspects = tried_twice(lambda: suspects_of(first, choice))
+        suspects = tried_twice(lambda: suspects_of(sessions, options.selection, choice))
     except DatabaseError as error:
         sessions.close()
         return database._replace(error=f'database "{name}" could not be read: {error}')

@@ -37,7 +37,7 @@ class Found(t.NamedTuple):
         """
         kept, quiet = {}, {}
         for finding in findings:
-            if show_all or finding.step is not None or not finding.is_quiet or "suspected" in finding.verdict.reasons:
+            if show_all or finding.step is not None or not finding.is_quiet or finding.may_feed_more:
                 kept[finding.oid] = finding
             else:
                 quiet[finding.oid] = (finding.verdict.status, finding.verdict.reasons)

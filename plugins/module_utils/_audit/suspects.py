@@ -10,21 +10,28 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._discover.describe import supposed
+from ansible_collections.pgops.sequences.plugins.module_utils._discover.describe import described, supposed
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.suspects import facts_of_orphans, tables_named
+from ansible_collections.pgops.sequences.plugins.module_utils._model import State
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.observe import observe
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.states import read_states
 from ansible_collections.pgops.sequences.plugins.module_utils._suspect.known import COUNTERS, TABLES
-from ansible_collections.pgops.sequences.plugins.module_utils._suspect.suspicion import guesses, mapping_of
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect.suspicion import (
+    SINGLE_NAMES,
+    guesses,
+    is_shared,
+    mapping_of,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping as Map
     from collections.abc import Sequence as List
 
     from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import Choice
+    from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import Selection
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Guess, Observation
     from ansible_collections.pgops.sequences.plugins.module_utils._observe.obstacles import Limits
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
-    from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader
 
 
 class Suspects(t.NamedTuple):
@@ -38,13 +45,28 @@ class Suspects(t.NamedTuple):
     counters: List[str] = ()
 
 
-def suspects_of(session: Reader, choice: Choice) -> Suspects:
+def suspects_of(sessions: Sessions, selection: Selection, choice: Choice) -> Suspects:
     """Look for what sequences may feed, and for what counts without one.
 
     :raises DatabaseError: a catalog could not be read
     """
+    session = sessions.first
     counters = [f"{schema}.{name} ({COUNTERS[name.lower()]})" for schema, name in tables_named(session, COUNTERS)]
-    return Suspects(guesses(facts_of_orphans(session, choice, TABLES)), counters)
+    facts = facts_of_orphans(session, choice, TABLES, SINGLE_NAMES)
+    found = guesses(facts)
+    rivals = [oid for oid, guess in found.items() if guess.rivals]
+    return Suspects(guesses(facts, _drawn(sessions, selection, choice, rivals)) if rivals else found, counters)
+
+
+def _drawn(sessions: Sessions, selection: Selection, choice: Choice, oids: List[int]) -> dict[int, int]:
+    """How many values sequences have handed out, as far as that can be seen."""
+    sequences = {one.oid: one for one in described(sessions.first, selection, choice, oids)}
+    states = read_states(sessions, sequences)
+    return {
+        oid: abs(state.last_value - sequences[oid].start_value) + state.is_called
+        for oid, state in states.items()
+        if isinstance(state, State)
+    }
 
 
 def with_suspicions(
@@ -57,7 +79,8 @@ def with_suspicions(
     wanted = {
         one.sequence.oid: suspects.guesses[one.sequence.oid]
         for one in seen
-        if not one.sequence.columns and one.sequence.oid in suspects.guesses
+        if one.sequence.oid in suspects.guesses
+        and (not one.sequence.columns or is_shared(suspects.guesses[one.sequence.oid]))
     }
     if not wanted:
         return list(seen)

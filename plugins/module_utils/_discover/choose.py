@@ -178,6 +178,7 @@ def choose(session: Reader, selection: Selection, only: int | None = None) -> Ch
     for oid, row in late_bound(session, found, late) if late else ():
         feeds.setdefault(oid, []).append(feed_of(row))
     missing = set()
+    ranges: dict[int, tuple[int | None, int | None]] = {}
     known: dict[tuple[int, int, int], MappedColumn] = {}
     for mapping in selection.columns:
         key = mapped(session, mapping)
@@ -185,6 +186,7 @@ def choose(session: Reader, selection: Selection, only: int | None = None) -> Ch
         if key is None:
             missing.add(("columns", f"{mapping.sequence} -> {mapping.table}.{mapping.column}"))
         elif key[0] in found:
+            ranges[key[0]] = _common_range(mapping, ranges.get(key[0], (None, None)))
             feeds.setdefault(key[0], []).append(Feed(key[1], key[2], "mapped", None, mapping.mapping))
     chosen = sorted(_candidates(session, selection, found, feeds), key=lambda row: (row["schema"], row["name"]))
     return Choice(
@@ -206,6 +208,20 @@ def _refuse_contradiction(
     if other.mapping != entry.mapping:
         place = f"{entry.sequence} -> {entry.table}.{entry.column}"
         raise SelectionError(f"columns: two entries for {place} contradict each other; keep one of them")
+
+
+def _common_range(entry: MappedColumn, known: tuple[int | None, int | None]) -> tuple[int | None, int | None]:
+    """What the entries of ``columns`` for one sequence say of its range, each of which cuts it.
+
+    :raises SelectionError: they leave nothing of it
+    """
+    minimum = max((x for x in (entry.mapping.minimum, known[0]) if x is not None), default=None)
+    maximum = min((x for x in (entry.mapping.maximum, known[1]) if x is not None), default=None)
+    if minimum is not None and maximum is not None and minimum > maximum:
+        raise SelectionError(
+            f"columns: the entries for {entry.sequence} contradict each other: a range from {minimum} to {maximum} is empty"
+        )
+    return minimum, maximum
 
 
 def feed_of(row: Row) -> Feed:

@@ -37,8 +37,8 @@ SELECT attnum::int AS number, format_type(atttypid, NULL) AS base_type, atttypmo
 WHERE attrelid = %(relation)s AND attname = %(name)s AND attnum > 0 AND NOT attisdropped
 """
 
-_INCREMENT = """
-SELECT seqincrement AS increment FROM pg_sequence WHERE seqrelid = %(oid)s
+_BOUNDS = """
+SELECT seqincrement AS increment, seqmin AS lowest, seqmax AS highest FROM pg_sequence WHERE seqrelid = %(oid)s
 """
 
 _TABLE_KINDS = "rpfvm"
@@ -65,14 +65,22 @@ def _refuse_what_cannot_be(session: Reader, entry: MappedColumn, sequence: int, 
 
     :raises SelectionError: an allocation in blocks of one, a range outside the type
     """
-    mapping, place = entry.mapping, f"{entry.sequence} -> {entry.table}.{entry.column}"
-    increment = session.query(_INCREMENT, {"oid": sequence})[0]["increment"]
+    mapping = entry.mapping
+    place = f'{entry.sequence} -> {entry.table}.{entry.column} in database "{session.database}"'
+    (bounds,) = session.query(_BOUNDS, {"oid": sequence})
+    increment = bounds["increment"]
     if mapping.allocation != SINGLE and abs(increment) == 1:
         raise SelectionError(
             f"columns: {place}: allocation: {mapping.allocation}, but {entry.sequence} has INCREMENT {increment}: with it"
             " each value stands for itself. If the application takes blocks of n from it all the same, ids collide at its"
             f" next start: ALTER SEQUENCE {entry.sequence} INCREMENT n, or leave allocation out and give an expression:"
             f' "{entry.column} + n - 1"'
+        )
+    above = mapping.minimum is not None and mapping.minimum > bounds["highest"]
+    if above or (mapping.maximum is not None and mapping.maximum < bounds["lowest"]):
+        raise SelectionError(
+            f"columns: {place}: minimum and maximum leave nothing of what {entry.sequence} hands out,"
+            f" {bounds['lowest']}..{bounds['highest']}"
         )
     limits = type_limits(column["base_type"], column["modifier"])
     if limits is None or mapping.expression is not None:

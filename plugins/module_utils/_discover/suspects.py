@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Reader
 
+# One that all tables of an application share may be the default of some, and drawn by the application for the others.
 # A default hangs on its sequence by 'n'; up to version 13 a sequence's own row type does by 'i'.
 _ORPHANS = """
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, s.seqcycle AS cycle
@@ -33,18 +34,21 @@ WHERE c.relkind = 'S' AND n.nspname <> 'information_schema' AND left(n.nspname::
   AND NOT EXISTS (SELECT FROM pg_depend d
                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                     AND (d.deptype IN ('i', 'e') OR d.deptype = 'a' AND d.refobjsubid > 0))
-  AND NOT EXISTS (SELECT FROM pg_depend d
-                  WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
-                    AND d.classid IN ('pg_attrdef'::regclass, 'pg_type'::regclass) AND d.deptype = 'n')
+  AND (NOT EXISTS (SELECT FROM pg_depend d
+                   WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+                     AND d.classid IN ('pg_attrdef'::regclass, 'pg_type'::regclass) AND d.deptype = 'n')
+       OR lower(c.relname::text) = ANY (%(shared)s::text[]))
 """
 
 # Keys of one integer column that have no source of their own: no default, no identity, no sequence they own, and no key
-# of another table that they refer to. The parent stands for partitions and children.
+# of another table that they refer to. The parent stands for partitions and children. Nearly all keys have a default: they go
+# before anything else is looked up of them.
 _KEYS = """
 WITH keys AS (
   SELECT i.indrelid AS relation, i.indkey[0] AS number, bool_or(i.indisprimary) AS is_primary
   FROM pg_index i
   WHERE i.indisvalid AND i.indisunique AND i.indpred IS NULL AND i.indkey[0] > 0 AND {columns} = 1
+    AND NOT EXISTS (SELECT FROM pg_attrdef x WHERE x.adrelid = i.indrelid AND x.adnum = i.indkey[0])
   GROUP BY i.indrelid, i.indkey[0]
 )
 SELECT k.relation::bigint AS relation, k.number::int AS number, n.nspname::text AS schema, c.relname::text AS "table",
@@ -57,7 +61,7 @@ JOIN pg_type y ON y.oid = a.atttypid
 WHERE (k.is_primary OR a.attnotnull)
   AND (CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END IN (20, 21, 23)
        OR a.atttypid = 1700 AND (a.atttypmod < 4 OR (a.atttypmod - 4) & 2047 = 0))
-  AND a.attidentity = '' AND NOT a.atthasdef
+  AND a.attidentity = ''
   AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid)
   AND NOT EXISTS (SELECT FROM pg_depend d
                   WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = k.relation AND d.refobjsubid = k.number
@@ -87,13 +91,17 @@ WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 7 = 7 AND p.prosr
   AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid)
 """
 
+# Whole numbers and texts of the server's own: anybody may give a table such a name, and a type of his an implicit cast,
+# which is a function of his that our rights would run.
 _COLUMNS = """
 SELECT c.oid::bigint AS relation, a.attnum::int AS number, n.nspname::text AS schema, c.relname::text AS "table",
        a.attname::text AS column
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type y ON y.oid = a.atttypid
 WHERE c.relkind IN ('r', 'p') AND c.relname = ANY (%(tables)s::text[])
+  AND CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END IN (20, 21, 23, 25, 1043, 1700)
 """
 
 _TABLES = """
@@ -105,16 +113,22 @@ ORDER BY 1, 2
 """
 
 
-def facts_of_orphans(session: Reader, choice: Choice, tables: Iterable[str]) -> Facts:
+def facts_of_orphans(session: Reader, choice: Choice, tables: Iterable[str], shared: Iterable[str]) -> Facts:
     """Read what shows who may draw from sequences that no column is known to draw from.
 
     :arg session: the database
     :arg choice: what was found in it; what it feeds late, through domains or by hand is known
     :arg tables: names of tables that known applications have
+    :arg shared: names of sequences, in lower case, that all tables of an application share
     :returns: no facts at all where there is no such sequence
     :raises DatabaseError: a catalog could not be read
     """
-    rows = [row for row in session.query(_ORPHANS) if row["oid"] not in choice.feeds]
+    shared = list(shared)
+    rows = [
+        row
+        for row in session.query(_ORPHANS, {"shared": shared})
+        if not any(row["name"].lower() not in shared or x.via == "mapped" for x in choice.feeds.get(row["oid"], ()))
+    ]
     if not rows:
         return Facts()
     inner = _KEY_COLUMNS if session.version_number >= _INCLUDED_COLUMNS else _KEY_COLUMNS_BEFORE_11

@@ -81,6 +81,11 @@ class Finding(t.NamedTuple):
         return self.step if isinstance(self.step, Refusal) else None
 
     @property
+    def may_feed_more(self) -> bool:
+        """Whether it is suspected of columns that it is not known to feed."""
+        return self.verdict.supposed or "suspected" in self.verdict.reasons
+
+    @property
     def is_quiet(self) -> bool:
         """Whether it is counted but not listed (contract, section 3, ``show_all``)."""
         return self.verdict.status in QUIET

@@ -16,14 +16,14 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import MOST_STEPS
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL
-from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE, column_limits
+from ansible_collections.pgops.sequences.plugins.module_utils._model import POOLED_LO, SINGLE, column_limits
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import (
     quote_identifier,
     quote_literal,
     readable,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import alignment
-from ansible_collections.pgops.sequences.plugins.module_utils._suspect.suspicion import serial_name
+from ansible_collections.pgops.sequences.plugins.module_utils._suspect.names import serial_name
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Refusal
@@ -65,12 +65,15 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
     if "no_room" in reasons:
         return _widen(sequence)
     if "exhausted" in reasons:
-        return f"{_widen(sequence)} or go back to unused values with mode: realign and confirm: true"
+        wider = _widen(sequence)
+        return f"{wider}{' --' * wider.endswith(';')} or go back to unused values with mode: realign and confirm: true"
     if "no_privilege" in reasons and refusal and refusal.jump is not None:
         return _grant_to_move(
             sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, quote_identifier(role)
         )
-    if verdict.troubles:
+    # What nobody can settle does not keep it from being moved.
+    movable = verdict.target is not None and STRUCTURAL.issuperset(trouble.reason for trouble in verdict.troubles)
+    if verdict.troubles and not movable:
         return _settle(verdict)
     if {"behind", "behind_reference"}.intersection(reasons):
         return None
@@ -92,18 +95,22 @@ def entries_of(observation: Observation) -> list[dict[str, t.Any]]:
 
 
 def _confirm(observation: Observation) -> str:
-    """What settles a suspicion: the entries that confirm it, or the default that the column has lost."""
+    """What settles a suspicion: the entries that confirm it, or the default that the column has lost.
+
+    Of both, the statement comes first and the other is a comment in it: so it runs as it stands.
+    """
     text = f"columns: {json.dumps(entries_of(observation), ensure_ascii=False)}"
     seen = observation.suspicion[1] if observation.suspicion else None
     columns = seen.sequence.columns if seen else ()
     if seen is None or len(columns) != 1 or seen.sequence.name != serial_name(columns[0].table, columns[0].name):
         return text
-    (column,) = columns
-    name = quote_literal(seen.sequence.sql_name)
-    return (
-        f"{text} or, where the column has lost its default: ALTER TABLE {column.sql_table} ALTER COLUMN"
-        f" {column.sql_name} SET DEFAULT nextval({name}::regclass);"
-    )
+    return f"{default_of(seen.sequence, columns[0])} -- if the default was lost; if the application draws: {text}"
+
+
+def default_of(sequence: Sequence, column: Column) -> str:
+    """The statement that gives a column the default that it has lost."""
+    name = quote_literal(sequence.sql_name)
+    return f"ALTER TABLE {column.sql_table} ALTER COLUMN {column.sql_name} SET DEFAULT nextval({name}::regclass);"
 
 
 def _settle(verdict: Verdict) -> str:
@@ -128,13 +135,20 @@ def _for_warning(observation: Observation, verdict: Verdict) -> str | None:
         sign = ">" if sequence.ascending else "<"
         pairs = zip(sequence.columns, observation.readings)
         return " ".join(
-            f"SELECT * FROM {column.sql_table} WHERE {column.sql_name} {sign} {verdict.limit};"
+            f"SELECT * FROM {column.sql_table} WHERE {_where(column)} {sign} {verdict.limit};"
             for column, reading in pairs
             if reading.out_of_bounds
         )
     if "differs" in verdict.reasons and verdict.reference:
         return alignment(sequence, verdict.reference.differences, verdict.reference.entry)
     return None
+
+
+def _where(column: Column) -> str:
+    """A condition up to the value that is to be compared, also of the operator's own SQL."""
+    mapping = column.mapping
+    value = column.sql_name if mapping.expression is None else f"({mapping.expression})"
+    return value if mapping.where is None else f"({mapping.where}) AND {value}"
 
 
 def furthest_place(observation: Observation, furthest: int | None) -> str:
@@ -153,19 +167,23 @@ def place_of(sequence: Sequence, column: Column) -> str:
 
 def _grant_to_move(sequence: Sequence, behind: bool, jump: int, role: str) -> str:
     if behind and jump // abs(sequence.increment) <= MOST_STEPS:
-        return f"GRANT USAGE ON SEQUENCE {sequence.sql_name} TO {role}; or run as its owner: {sequence.owner}"
-    return f"GRANT {quote_identifier(sequence.owner)} TO {role}; only its owner can move it that far, or back"
+        return f"GRANT USAGE ON SEQUENCE {sequence.sql_name} TO {role}; -- or run as its owner: {sequence.owner}"
+    if sequence.owner_is_superuser:
+        return f"run as its owner: {sequence.owner}; nobody else can move it that far, or back"
+    return f"GRANT {quote_identifier(sequence.owner)} TO {role}; -- only its owner can move it that far, or back"
 
 
 def _widen(sequence: Sequence) -> str:
     """The statements that give a sequence and its columns more room in the direction of counting."""
-    ascending, reach = sequence.ascending, sequence.reach
-    end = reach.highest if ascending else reach.lowest
+    ascending, reach, storable = sequence.ascending, sequence.reach, sequence.storable
+    end = storable.highest if ascending else storable.lowest
+    if end != (reach.highest if ascending else reach.lowest):
+        name = "maximum" if ascending else "minimum"
+        return f"give the entry of columns for {sequence.schema}.{sequence.name} a {name} that leaves room"
     statements = [
         f"ALTER TABLE {column.sql_table} ALTER COLUMN {column.sql_name} TYPE bigint;"
         for column in sequence.columns
-        if any((limit.highest if ascending else limit.lowest) == end for limit in column_limits(column))
-        and column.base_type != "bigint"
+        if _ends_at(sequence, column, end) and column.base_type != "bigint"
     ]
     bound = sequence.max_value if ascending else sequence.min_value
     if bound == end:
@@ -176,3 +194,13 @@ def _widen(sequence: Sequence) -> str:
             wider = f"MAXVALUE {largest}" if ascending else f"MINVALUE {-largest - 1}"
             statements.append(f"ALTER SEQUENCE {sequence.sql_name} {wider};")
     return " ".join(statements) or "move the table to a wider type, or give its rows new ids: bigint is used up"
+
+
+def _ends_at(sequence: Sequence, column: Column, end: int) -> bool:
+    """Whether it is this column that lets a sequence count no further than to a value."""
+    # A block that is drawn from its low end has to fit with its high end.
+    block = abs(sequence.increment) - 1 if column.mapping.allocation == POOLED_LO else 0
+    return any(
+        end == (limit.highest - block if sequence.ascending else limit.lowest + block)
+        for limit in column_limits(column)
+    )

@@ -80,6 +80,7 @@ class Verdict(t.NamedTuple):
     :ivar bound: what a target has to be beyond, where that is not the furthest value alone
     :ivar reference: how it stood elsewhere; None where no reference holds it
     :ivar inserts_left: of one that has wrapped: values up to the nearest that is there
+    :ivar supposed: beside the columns it is known to feed it may feed others, and is behind them
     """
 
     status: str
@@ -94,6 +95,7 @@ class Verdict(t.NamedTuple):
     bound: int | None = None
     reference: Compared | None = None
     inserts_left: int | None = None
+    supposed: bool = False
 
 
 def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
@@ -131,14 +133,15 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
         return verdict._replace(reasons=(skipped,))
     if state is None:
         return verdict._replace(status=UNKNOWN, reasons=_reasons_of(troubles))
-    return _judged(verdict, observation, state, thresholds)
+    found_so = _judged(verdict, observation, state, thresholds)
+    return found_so._replace(supposed=is_suspected(observation, thresholds))
 
 
 def is_suspected(observation: Observation, thresholds: Thresholds) -> bool:
     """Whether a sequence that no column is known to draw from would be behind the one it is supposed to feed.
 
     Not where rows lie outside of what it could hand out, or so far ahead that they are times or snowflakes; nor where
-    each number stands for as many ids again and again. Of two that claim one column it is the one close to its rows.
+    each number stands for as many ids again and again, or another sequence has as good a claim to the column.
     """
     guess, seen = observation.suspicion or (None, None)
     if guess is None or seen is None:
@@ -150,7 +153,7 @@ def is_suspected(observation: Observation, thresholds: Thresholds) -> bool:
     next_value = state.next_value(seen.sequence.increment)
     if abs(found) > _FAR and abs(next_value) < _NEAR:
         return False
-    if guess.rivals and steps_between(seen.sequence, next_value, found) > thresholds.gap:
+    if guess.rivals:
         return False
     return hilo_factor(observation) is None
 

@@ -41,7 +41,7 @@ def read_columns(
     for key, (_sequence, column) in wanted.items():
         probes = probes_of_ends(column)
         if column.mapping.is_sql:
-            trouble = own_trouble(sessions, column)
+            trouble = own_trouble(sessions, column, limits.trust_index_functions)
             if trouble:
                 readings[key] = Reading(trouble=trouble)
                 continue

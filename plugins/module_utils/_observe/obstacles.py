@@ -84,7 +84,7 @@ def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble
         return Trouble(
             "row_security",
             f"row-level security hides rows of {column.schema}.{column.table} from {session.role}",
-            f"ALTER ROLE {role} BYPASSRLS; or connect as its owner with session_role: {column.owner}",
+            f"ALTER ROLE {role} BYPASSRLS; -- or connect as its owner with session_role: {column.owner}",
         )
     return None
 
@@ -106,10 +106,12 @@ def sequence_obstacle(sequence: Sequence, session: Session) -> Trouble | None:
 
 def too_large(column: Column, rows: int) -> Trouble:
     """Why a column is not scanned."""
-    index = f"CREATE INDEX CONCURRENTLY ON {column.sql_table} ({column.sql_name});"
+    # No index serves what has to be computed; one of a partitioned table cannot be made concurrently.
+    how = "" if column.kind == "p" else "CONCURRENTLY "
+    index = "" if column.mapping.is_sql else f"CREATE INDEX {how}ON {column.sql_table} ({column.sql_name}); -- or "
     return Trouble(
         "too_large",
         f"{column.schema}.{column.table}.{column.name} has no usable index and about {rows} rows,"
         " more than max_scan_rows",
-        f"{index} or max_scan_rows: {rows + rows // 10}",
+        f"{index}max_scan_rows: {rows + rows // 10}",
     )

@@ -24,6 +24,19 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Column
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import Sessions
 
+# An operator that no type of a column has is looked up through its casts, whoever owns their functions.
+_CASTS = """
+SELECT FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_type y ON y.oid = a.atttypid
+JOIN pg_cast k ON k.castsource IN (y.oid, y.typbasetype, y.typelem, c.reltype)
+JOIN pg_proc p ON p.oid = k.castfunc
+JOIN pg_roles r ON r.oid = p.proowner
+WHERE a.attrelid = %(relation)s AND a.attnum > 0 AND NOT a.attisdropped
+  AND NOT (r.rolsuper OR r.rolname = current_user)
+LIMIT 1
+"""
+
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 
 
@@ -31,16 +44,27 @@ def own_rows(column: Column, table: str, more: str = "") -> str:
     """A table expression of the values that count, as ``own.value``.
 
     :arg table: the table, quoted, or one of its parts
-    :arg more: what follows its WHERE
+    :arg more: what follows its WHERE, where no row is to be read
     """
     mapping = column.mapping
     value = column.sql_name if mapping.expression is None else f"(\n{mapping.expression}\n)"
     condition = "" if mapping.where is None else f" WHERE (\n{mapping.where}\n)"
-    return f"(SELECT {value} AS value FROM {table}{condition}{more}) AS own"
+    # OFFSET 0 keeps the planner from asking a range of the value first, of rows that the condition leaves out.
+    return f"(SELECT {value} AS value FROM {table}{condition}{more or ' OFFSET 0'}) AS own"
 
 
-def own_trouble(sessions: Sessions, column: Column) -> Trouble | None:
-    """Have the server parse it without reading a row: why it cannot be used, or None."""
+def own_trouble(sessions: Sessions, column: Column, trusted: bool) -> Trouble | None:
+    """Have the server parse it without reading a row: why it cannot be used, or None.
+
+    :arg trusted: functions of other, ordinary roles may be run
+    """
+    if not trusted and sessions.query(_CASTS, {"relation": column.relation}):
+        return Trouble(
+            "untrusted_code",
+            f"{column.schema}.{column.table} has a column of a type whose casts call functions of another role, and"
+            f" {own_texts(column)} may run them with the rights of {sessions.role}",
+            f"connect as the table's owner, {column.owner}, or trust them with trust_index_functions: true",
+        )
     rows = own_rows(column, column.sql_table, " LIMIT 0")
     statement = f"SELECT pg_typeof(own.value)::text AS type FROM (SELECT 1) AS one LEFT JOIN {rows} ON true"
     try:

@@ -25,11 +25,23 @@ VANISHED = frozenset({"42P01", "42703", "42704", "42809", "3F000", "55000", "XX0
 """Errors of a statement whose table, column or schema was dropped, renamed or replaced since it was discovered."""
 
 
+_LOOK = "see what the server's log says of it at this time"
+_REMEDIES = {
+    "08": "run again when the server answers",
+    "40": "run again",
+    "53": "run again when the server has the resources",
+    "57": "run again when the server answers",
+    "58": "the server cannot read its files: look after its disk, or restore the table",
+    "XX": "its files are damaged: REINDEX the table where it is an index, or restore it",
+}
+"""What settles errors that are nobody's option, by the class of their SQLSTATE (manual, appendix A)."""
+
+
 def column_trouble(error: DatabaseError, column: Column, session: Session) -> Trouble:
     """Translate a failed reading of a column to the contract's reasons."""
     role = quote_identifier(session.role)
     if error.sqlstate == "42501" and "row-level security" in str(error):
-        remedy = f"ALTER ROLE {role} BYPASSRLS; or connect as its owner with session_role: {column.owner}"
+        remedy = f"ALTER ROLE {role} BYPASSRLS; -- or connect as its owner with session_role: {column.owner}"
         return Trouble("row_security", f"{column.schema}.{column.table}: {error}", remedy)
     grant = f"GRANT SELECT ({column.sql_name}) ON {column.sql_table} TO {role};"
     return _trouble(error, f"{column.schema}.{column.table}.{column.name}", grant)
@@ -48,7 +60,7 @@ def own_sql_trouble(error: DatabaseError, column: Column, session: Session) -> T
     cause, role = f"{own_texts(column)}: {error}", quote_identifier(session.role)
     if error.sqlstate == "42501":
         grant = f"GRANT SELECT ON {column.sql_table} TO {role};"
-        return Trouble("no_privilege", cause, f"{grant} and what else the entry of columns uses")
+        return Trouble("no_privilege", cause, f"{grant} -- and on what else the entry of columns uses")
     if error.sqlstate == "55P03":
         return Trouble("locked", cause, "run again when it is free, or with a longer lock_timeout")
     if error.sqlstate == "57014":
@@ -63,21 +75,23 @@ def sequence_trouble(error: DatabaseError, sequence: Sequence, session: Session)
     return _trouble(error, f"{sequence.schema}.{sequence.name}", grant)
 
 
-def forbidden_trouble(cause: str, sequence: Sequence, event_triggers: List[str]) -> Trouble:
-    """Why a sequence cannot be moved where DDL is refused, and it is too far to go step by step."""
-    name = f"{sequence.schema}.{sequence.name}"
-    if event_triggers:
-        names = [quote_identifier(trigger) for trigger in event_triggers]
-        off = " ".join(f"ALTER EVENT TRIGGER {trigger} DISABLE;" for trigger in names)
-        on = " ".join(f"ALTER EVENT TRIGGER {trigger} ENABLE;" for trigger in names)
-        remedy = f"{off} then run again, and afterwards {on}"
-    else:
-        remedy = f"run as a role that may ALTER SEQUENCE {sequence.sql_name}"
+def forbidden_trouble(
+    cause: str, sequence: Sequence, forward: bool, statement: str, event_triggers: List[str]
+) -> Trouble:
+    """Why a sequence cannot be moved where DDL is refused, and ``nextval()`` does not bring it there.
+
+    :arg forward: whether the move goes in the direction of counting
+    :arg statement: what moves it without the lock
+    :arg event_triggers: those that may have refused it
+    """
+    far = "it is too far to go there by nextval()" if forward else "nextval() does not go back"
+    names = ", ".join(map(quote_identifier, event_triggers))
+    lock = f"without the event trigger {names}" if names else f"as a role that may ALTER SEQUENCE {sequence.sql_name}"
     cause = (
-        f"{name}: its lock needs ALTER SEQUENCE, which is refused here ({cause}); it is too far to go there by nextval(),"
+        f"{sequence.schema}.{sequence.name}: its lock needs ALTER SEQUENCE, which is refused here ({cause}); {far},"
         " and without the lock a sequence in use might go backward"
     )
-    return Trouble("error", cause, remedy)
+    return Trouble("error", cause, f"{statement} -- while nothing draws from it; or run again {lock}")
 
 
 def _trouble(error: DatabaseError, place: str, grant: str) -> Trouble:
@@ -95,4 +109,4 @@ def _trouble(error: DatabaseError, place: str, grant: str) -> Trouble:
     if error.sqlstate in VANISHED:
         cause = f"{cause}: it was dropped or renamed meanwhile, or is damaged"
         return Trouble("error", cause, "run again", vanished=True)
-    return Trouble("error", cause, "run again once this is settled")
+    return Trouble("error", cause, _REMEDIES.get((error.sqlstate or "08")[:2], _LOOK))

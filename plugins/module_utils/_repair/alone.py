@@ -23,12 +23,14 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import decide
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import MOST_STEPS
+from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import beyond
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import LOCKED, STEPPED
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.again import read_again
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.probes import PATIENCE
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.states import quick_states
-from ansible_collections.pgops.sequences.plugins.module_utils._observe.troubles import VANISHED
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.troubles import VANISHED, forbidden_trouble
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_literal
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import change_of
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.statements import setval, statement_of
 from ansible_collections.pgops.sequences.plugins.module_utils._unchanged import definitions, is_same, is_still
@@ -40,7 +42,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._audit.database import Entered
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Move
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Sequence, Trouble
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.driver import Row
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.session import Session
     from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Change
@@ -101,6 +103,19 @@ def move_alone(entered: Entered, finding: Finding, last_try: bool) -> Change | N
             if not (last_try and error.sqlstate == "55P03" and _can_step(finding, finding.move)):
                 raise
             return _move_stepped(entered, session, finding)
+
+
+def forbidden(finding: Finding, error: Forbidden) -> Trouble:
+    """What is to be said of a sequence whose lock is refused, and how it can be moved all the same."""
+    sequence, move, state = finding.sequence, finding.move, finding.observation.state
+    if move is None or state is None:  # What is moved has both.
+        raise AssertionError("a move was refused that nobody was to make")
+    forward = beyond(sequence, move.next_value, state.next_value(sequence.increment))
+    statement = setval(move.after, f"{quote_literal(sequence.sql_name)}::regclass")
+    if forward:
+        sign = "<" if sequence.ascending else ">"
+        statement += f" FROM {sequence.sql_name} WHERE last_value {sign} {move.after.last_value}"
+    return forbidden_trouble(str(error), sequence, forward, f"{statement};", error.event_triggers)
 
 
 def _move_locked(entered: Entered, session: Session, finding: Finding) -> Change | None:

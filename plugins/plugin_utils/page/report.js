@@ -413,6 +413,23 @@
     byId(id).hidden = false;
   }
 
+  /** What is not known of a database's sequences, and all that they are suspected of, ready to be copied; null without any. */
+  function undrawn(host, database) {
+    const { suspected = 0, no_column: unknown = 0 } = database.skipped || {};
+    const entries = database.suspected || [];
+    const counters = database.not_covered || [];
+    if (!suspected && !unknown && !entries.length && !counters.length) return null;
+    const told = [suspected && `${suspected.toLocaleString("en")} suspected`, unknown && `${unknown.toLocaleString("en")} of unknown use`].filter(Boolean);
+    const item = make("li", null, make("strong", null, name(host.name), ", database ", name(database.name)),
+      ": ", told.length ? `${plural(suspected + unknown, "sequence")} drawn by no column: ${told.join(", ")}` : "more is fed or counted than is known");
+    if (entries.length) {
+      item.append(make("p", { class: "soft" }, "What is suspected is not moved before it is confirmed. Take out what is wrong, and run again with:"),
+        code(`pg_sequences_columns: ${JSON.stringify(entries)}`, "the columns"));
+    }
+    if (counters.length) item.append(make("p", null, "Not covered, as it counts without a sequence: ", sentence(counters.join(", "))));
+    return item;
+  }
+
   function sections() {
     const shut = data.hosts.flatMap((host) => [
       ...(host.error ? [make("li", null, make("strong", null, name(host.name)), ": ", sentence(host.error))] : []),
@@ -426,6 +443,7 @@
     section("left", data.not_fixed.map((left) =>
       make("li", null, make("strong", null, name(left.host), " ", name(left.database), " ", name(left.schema), ".", name(left.name)), ": ",
         sentence(left.message), code(left.remedy, "the remedy"))));
+    section("undrawn", data.hosts.flatMap((host) => host.databases.map((database) => undrawn(host, database)).filter(Boolean)));
     if (data.changes.length) {
       const word = data.run.check_mode ? "would be repaired" : "repaired";
       byId("moved-title").textContent = `${plural(data.changes.length, "sequence")} ${word}`;

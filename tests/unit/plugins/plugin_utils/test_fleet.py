@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -162,3 +163,31 @@ def test_what_is_left_is_told_once_with_its_remedy() -> None:
     told = "\n".join(lines_of(document({"db1": outcome}, "fix"), ""))
     assert told.count("public.x:") == 1 and "left shop public.x: it is behind\n    do it\n" in told
     assert "warning shop public.y" in told
+
+
+@pytest.mark.parametrize(
+    ("skipped", "told"),
+    [
+        ({"no_column": 1, "suspected": 3}, ["4 sequences are drawn by no column: 3 suspected, 1 unknown use"]),
+        ({"no_column": 1}, ["1 sequence is drawn by no column: 1 unknown use"]),
+        ({"cycle": 2, "extension": 1}, ["not judged on purpose: 2 cycle, 1 extension"]),
+        ({}, []),
+    ],
+    ids=str,
+)
+def test_what_was_not_judged_is_named_by_number_and_kind(skipped: dict[str, int], told: list[str]) -> None:
+    result = audit(healthy=1)
+    result["databases"][0]["skipped"] = skipped
+    made = document({"db1": Outcome(result, None)})
+    assert [line for line in lines_of(made, "") if line.startswith("shop: ")] == [f"shop: {line}" for line in told]
+
+
+def test_all_suspicions_of_a_database_are_one_variable_to_copy() -> None:
+    entries = [{"sequence": "public.s", "table": "public.t", "column": "id", "allocation": "pooled"}]
+    result = audit(healthy=1)
+    result["databases"][0].update(suspected=entries, not_covered=["public.counter (Liferay)"])
+    made = document({"db1": Outcome(result, None)})
+    lines = lines_of(made, "")
+    (found,) = (line for line in lines if "pg_sequences_columns: " in line)
+    assert json.loads(found.partition("pg_sequences_columns: ")[2]) == entries
+    assert any("not covered" in line and "public.counter" in line for line in lines)
