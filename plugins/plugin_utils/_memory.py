@@ -66,6 +66,8 @@ def read(state: Path, channel: str) -> dict[str, Kept]:
     for key, value in _all(state).get(channel, {}).items():
         with contextlib.suppress(KeyError, TypeError, ValueError):
             facts = {name: value["facts"][name] for name in _FACTS}
+            # Earlier versions did not keep it.
+            facts["fail_on"] = value["facts"].get("fail_on")
             if not _is_ours(facts) or not isinstance(value["state"], str):
                 raise TypeError("none of ours")
             kept[key] = Kept(value["state"], float(value["told"]), facts)

@@ -32,14 +32,14 @@ def hook() -> Iterator[WebServer]:
 
 
 @pytest.fixture
-def run(shop: dict[str, str], hook: WebServer) -> Callable[..., Any]:
+def run(shop: dict[str, str], hook: WebServer, tmp_path: Path) -> Callable[..., Any]:
     login = {"login_unix_socket": shop["host"], "login_port": int(shop["port"]), "database": shop["dbname"]}
 
     def go(playbook: str, place: Path, *arguments: str, **more: Any) -> Any:
         places = {"log_file": f"{place}/changes.log", "alert_state": f"{place}/alerts.json", "report_dir": f"{place}/r"}
         variables = {**login, **places, "webhook_url": hook.url, **more}
         chosen = {f"pg_sequences_{name}": value for name, value in variables.items()}
-        done = run_playbook(f"pgops.sequences.{playbook}", chosen, *arguments)
+        done = run_playbook(f"pgops.sequences.{playbook}", chosen, *arguments, env={"HOME": str(tmp_path)})
         assert "Traceback" not in done.stdout + done.stderr
         return done
 
@@ -87,7 +87,8 @@ def test_a_disk_that_is_full_keeps_nobody_from_looking_and_telling(
     (full / "filling").unlink()
     assert run("auto_fix", full).returncode == 0
     (_begun, *entries) = map(json.loads, (full / "changes.log").read_text().splitlines())
-    assert [entry["after"]["next_value"] for entry in entries] == [41]
+    # What was foretold is logged as that.
+    assert [(entry["check_mode"], entry["after"]["next_value"]) for entry in entries] == [(True, 41), (False, 41)]
 
 
 def test_what_waits_for_a_full_log_is_logged_once_and_refuses_repairs_until_then(
