@@ -6,46 +6,16 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
-import os
-import shlex
-import socket
 import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts, _memory, _send, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _tell, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._hosts import Fleet
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import MONITOR, WriteError, or_tell
-from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
-
-if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import Settings
 
 _ARGUMENTS: dict[str, t.Any] = {
     "run": {"type": "str", "required": True, "choices": list(_variables.ENTRY_POINTS)},
 }
-
-_MAIL = (
-    "mail_to",
-    "mail_from",
-    "mail_host",
-    "mail_port",
-    "mail_username",
-    "mail_password",
-    "mail_secure",
-    "mail_ca_cert",
-)
-_WEBHOOK = ("webhook_url", "webhook_format", "webhook_ca_cert")
-_SECRET = ("mail_password",)
-
-
-class ToldError(Exception):
-    """It was told, but there is something to be said about that; the text is whole sentences."""
 
 
 class ActionModule(ActionBase):
@@ -62,93 +32,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(argument_spec=_ARGUMENTS)
         result.update(failures={}, told=[])
-        if self._task.check_mode:
-            return result
-        fleet = Fleet.of(self, task_vars or {}, options["run"], False)
-        commands = _commands(task_vars or {})
-        for channel, names, tell in (("mail", _MAIL, _mail), ("webhook", _WEBHOOK, _webhook)):
-            for hosts in fleet.by(functools.partial(_destination, names)).values():
-                try:
-                    told = self._tell(fleet, hosts, channel, names, tell, commands)
-                except ToldError as error:
-                    for host in hosts:
-                        result["failures"][host] = f"{result['failures'].get(host, '')} {visible(str(error))}".strip()
-                except (WriteError, _send.SendError) as error:
-                    word = "No mail was sent" if channel == "mail" else "The webhook was not reached"
-                    for host in hosts:
-                        said = f"{word}, so the next run tells it again: {visible(str(error))}."
-                        result["failures"][host] = f"{result['failures'].get(host, '')} {said}".strip()
-                else:
-                    result["told"] += told
+        if not self._task.check_mode:
+            fleet = Fleet.of(self, task_vars or {}, options["run"], False, {})
+            result["failures"], result["told"] = _tell.tell_all(fleet, _tell.commands_of(task_vars or {}))
         return result
-
-    def _tell(
-        self,
-        fleet: Fleet,
-        hosts: list[str],
-        channel: str,
-        names: tuple[str, ...],
-        tell: Callable[[Mapping[str, t.Any], _alerts.Alert], list[str]],
-        commands: _alerts.Commands,
-    ) -> list[str]:
-        """Tell one destination what is news of some hosts, and remember that.
-
-        :returns: what was told, in a line each
-        :raises WriteError: what was told before can be neither read nor written
-        :raises SendError: it did not go out
-        :raises ToldError: it went out, but not to all, or that could not be remembered
-        """
-        settings = fleet.settings[hosts[0]]
-        values = {name: settings.get(name) for name in names}
-        open_ones = {name: value for name, value in values.items() if name not in _SECRET}
-        key = f"{channel}:{hashlib.sha256(json.dumps(open_ones, sort_keys=True).encode()).hexdigest()[:16]}"
-        state = settings.alert_state
-        document = fleet.document(hosts)
-
-        def work() -> list[str]:
-            with _memory.locked(state):
-                memory = _memory.read(state, key)
-                reminder = float(settings.get("alert_reminder"))
-                decision = _alerts.decide(document, memory, reminder, commands, fleet.not_logged)
-                if decision.alert is None:
-                    return []
-                refused = tell(values, decision.alert)
-                try:
-                    _memory.write(state, key, decision.memory)
-                except OSError as error:
-                    raise ToldError(
-                        f"It was told by {channel}, but that could not be remembered, so the next run tells it again:"
-                        f" pg_sequences_alert_state: {state}: {error.strerror or error}."
-                    ) from None
-                if refused:
-                    raise ToldError(f"The mail server refused {', '.join(refused)}; all others were told.")
-                return [f"{channel}: {_alerts.subject(decision.alert)}"]
-
-        return or_tell("pg_sequences_alert_state", state, work)
-
-
-def _destination(names: tuple[str, ...], settings: Settings) -> str | None:
-    """What tells a destination from others: all that is set about it, and where what it was told is kept."""
-    if not settings.get(names[0]):
-        return None
-    values = [settings.get(name) for name in names]
-    return json.dumps([values, settings.get("alert_reminder"), str(settings.alert_state)])
-
-
-def _mail(values: Mapping[str, t.Any], alert: _alerts.Alert) -> list[str]:
-    return _send.mail(values, _alerts.subject(alert), _alerts.text(alert), _alerts.page(alert))
-
-
-def _webhook(values: Mapping[str, t.Any], alert: _alerts.Alert) -> list[str]:
-    slack = "hooks.slack.com" in values["webhook_url"]
-    _send.webhook(values, _alerts.body(alert, values["webhook_format"] or ("slack" if slack else "json")))
-    return []
-
-
-def _commands(task_vars: Mapping[str, t.Any]) -> _alerts.Commands:
-    """How a playbook is run where this run is: by the monitor's command, or with this run's inventory."""
-    if monitor := os.environ.get(MONITOR):
-        return _alerts.Commands(socket.gethostname(), monitor)
-    sources = [source for source in task_vars.get("ansible_inventory_sources") or [] if isinstance(source, str)]
-    inventory = " ".join(f"-i {shlex.quote(source)}" for source in sources)
-    return _alerts.Commands(socket.gethostname(), f"ansible-playbook {inventory}".strip())

@@ -15,7 +15,14 @@ from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _files, _folder, _variables, _verdict
+from ansible_collections.pgops.sequences.plugins.plugin_utils import (
+    _files,
+    _folder,
+    _room,
+    _tell,
+    _variables,
+    _verdict,
+)
 from ansible_collections.pgops.sequences.plugins.plugin_utils._command import Command
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import verdicts
 from ansible_collections.pgops.sequences.plugins.plugin_utils._formats import FORMATS, render
@@ -56,15 +63,29 @@ class ActionModule(ActionBase):
         """
         result = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(argument_spec=_ARGUMENTS)
+        result["_ansible_verbose_override"] = display.verbosity < VERBOSITY
         check_mode = bool(self._task.check_mode) or options["foretold"]
-        fleet = Fleet.of(self, task_vars or {}, options["run"], check_mode)
+        with _room.locked() as room:
+            fleet = Fleet.of(self, task_vars or {}, options["run"], check_mode, _room.reported(room))
+            if fleet.outcomes or not fleet.again:
+                self._report(fleet, options["foretold"], task_vars or {}, result)
+                play = self._task.get_play()._uuid
+                said = result["brief"]
+                _room.add_reported(
+                    room, {fleet.keys[name]: {"play": play, "verdict": said[name]} for name in fleet.outcomes}
+                )
+        return result
+
+    def _report(self, fleet: Fleet, foretold: bool, task_vars: dict[str, t.Any], result: dict[str, t.Any]) -> None:
+        """Show, tell and write down what came of hosts, and put it into the action's result."""
         document = fleet.document()
+        run = fleet.run.name
         said = verdicts(document, fleet.outcomes)
         failures: dict[str, list[str]] = {name: [said[name]] for name in said}
         for name, sentence in fleet.not_logged.items():
             failures.setdefault(name, []).append(f"What was repaired could not be logged. {sentence}")
         files: list[str] = []
-        if not options["foretold"]:
+        if not foretold:
             for names, sentence in _write_all(fleet, files):
                 for name in names:
                     failures.setdefault(name, []).append(sentence)
@@ -73,19 +94,20 @@ class ActionModule(ActionBase):
         lines += [f"masked {name}: {fleet.masked[name]}" for name in sorted(fleet.masked)]
         _show(lines)
         told: list[str] = []
-        if not options["foretold"]:
-            told = self._tell(options["run"], failures, task_vars or {})
+        if not foretold and not fleet.run.check_mode:
+            not_told, told = _tell.tell_all(fleet, _tell.commands_of(task_vars))
+            for name, sentence in not_told.items():
+                failures.setdefault(name, []).append(sentence)
         last = [f"{name}: {text}" for name in sorted(failures) for text in failures[name] if text != said.get(name)]
         # A cut-over says itself what came of it, host by host, and what is next.
-        judged = options["run"] != "cutover"
-        last += [*told, *([_verdict.verdict_of(document)] if judged else [])]
-        if not options["foretold"]:
+        judged = run != "cutover"
+        last += [*(f"sent {each}" for each in told), *([_verdict.verdict_of(document)] if judged else [])]
+        if not foretold:
             last += _verdict.reports_of(document, files)
-        if judged and not options["foretold"]:
+        if judged and not foretold:
             named = {name: settings.databases is not None for name, settings in fleet.settings.items()}
             last += _verdict.next_of(document, _command(), named)
         _show(last)
-        result["reported"] = fleet.reported
         result["summary"] = document["summary"]
         # A host that is not in it was not looked at, whatever its variables hold.
         result["verdicts"] = {name: " ".join(failures.get(name, [])) for name in fleet.outcomes}
@@ -95,31 +117,6 @@ class ActionModule(ActionBase):
         }
         result["lines"] = lines + last
         result["files"] = files
-        result["_ansible_verbose_override"] = display.verbosity < VERBOSITY
-        return result
-
-    def _tell(self, run: str, failures: dict[str, list[str]], task_vars: dict[str, t.Any]) -> list[str]:
-        """Send mail and webhook, where a host names one.
-
-        :arg failures: takes what could not be sent, by host
-        :returns: what was sent, in a line each
-        """
-        task = self._task.copy()
-        task.action = "pgops.sequences.pg_sequence_alert"
-        task.args = {"run": run}
-        alert = self._shared_loader_obj.action_loader.get(
-            task.action,
-            task=task,
-            connection=self._connection,
-            play_context=self._play_context,
-            loader=self._loader,
-            templar=self._templar,
-            shared_loader_obj=self._shared_loader_obj,
-        )
-        done = alert.run(task_vars=task_vars)
-        for name, sentence in done["failures"].items():
-            failures.setdefault(name, []).append(sentence)
-        return [f"sent {said}" for said in done["told"]]
 
 
 def _write_all(fleet: Fleet, files: list[str]) -> t.Iterator[tuple[list[str], str]]:

@@ -187,6 +187,8 @@ class _Steps:
         run = self._settings.run
         if self._settings.needs_a_database and not {"databases", "login_db"}.intersection(self._defaults):
             self._name_databases()
+        if run in ("restore", "reset", "cutover") and (why := self._unloggable()):
+            raise RunError(f"nothing was changed, since no change could be logged: {why}")
         if run == "restore" and not self._restore():
             return
         if run == "cutover":
@@ -208,6 +210,9 @@ class _Steps:
         self._take_over(self._module("pg_sequence_info", options))
 
     def _repair(self, foretell: bool) -> None:
+        if why := self._unloggable():
+            self._leave(why)
+            return
         options = self._settings.repair_options()
         if self._settings.run == "auto_fix":
             # What lags again with the next row is for the cut-over.
@@ -305,6 +310,27 @@ class _Steps:
             or_tell("pg_sequences_log_file", log, lambda: _log.append(log, entries))
         except WriteError as error:
             result["not_logged"] = str(error)
+
+    def _unloggable(self) -> str | None:
+        """Why a change could not be logged; None where it could, or where nothing will be changed."""
+        log = self._settings.log_file
+        if log is None or self._result["check_mode"]:
+            return None
+        try:
+            or_tell("pg_sequences_log_file", log, lambda: _log.make_ready(log))
+        except WriteError as error:
+            return str(error)
+        return None
+
+    def _leave(self, why: str) -> None:
+        """Look, and leave to be repaired what would be, since that could not be logged."""
+        self._audit()
+        for each in self._result["sequences"]:
+            if _fleet.fails(each, "unknown"):
+                entry = {name: each[name] for name in ("database", "schema", "name", "reasons", "message")}
+                if each["status"] == "critical":
+                    entry["message"] = f"{each['message']}; not repaired, since that could not be logged: {why}"
+                self._result["not_fixed"].append({**entry, "remedy": each.get("remedy")})
 
     def _name_databases(self) -> None:
         """Say what there is where no database is named and something would be changed.

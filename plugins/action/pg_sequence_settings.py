@@ -12,15 +12,30 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _folder, _log, _names, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import (
+    _files,
+    _folder,
+    _log,
+    _names,
+    _room,
+    _settings,
+    _variables,
+)
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
     VERBOSITY,
+    UnresolvedError,
     WriteError,
+    failed,
     hosts_of,
     is_for_people,
     or_tell,
     settings_of,
 )
+from ansible_collections.pgops.sequences.plugins.plugin_utils._text import sentence
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 _ARGUMENTS: dict[str, t.Any] = {
     "run": {"type": "str", "required": True, "choices": list(_variables.ENTRY_POINTS)},
@@ -43,11 +58,34 @@ class ActionModule(ActionBase):
         """
         result = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(argument_spec=_ARGUMENTS)
+        with _room.locked() as room:
+            # By strategies that know no run_once it is the task of every host.
+            name = f"settings-{self._task._uuid}.json"
+            first = not (known := _room.read(room, name))
+            wrong = self._wrong(options, task_vars or {}) if first else known["wrong"]
+            _room.keep(room, name, {"wrong": wrong})
+        if wrong:
+            lines = [sentence(f"{_shown(hosts)}: {text}") for text, hosts in wrong.items()]
+            if not is_for_people():
+                return failed(result, " ".join(lines))
+            # Whole, and to be copied; Ansible would print it inside of JSON.
+            if first:
+                display.display("\n".join(lines))
+            return failed(result, "Nothing was done; what is wrong stands above")
+        result["_ansible_verbose_override"] = display.verbosity < VERBOSITY
+        return result
+
+    def _wrong(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, list[str]]:
+        """What is wrong, with the hosts for which it is."""
         found: list[tuple[str, _settings.Settings]] = []
         wrong: dict[str, list[str]] = {}
-        for host in hosts_of(self, task_vars or {}):
+        for host in hosts_of(self, task_vars):
             try:
                 settings = settings_of(self, host, options["run"], bool(self._task.check_mode))
+            except UnresolvedError as error:
+                # One host's run says so, and keeps no other from its own; nothing is installed by halves.
+                if not options["probe"]:
+                    wrong.setdefault(str(error), []).append(host.name)
             except _names.SettingsError as error:
                 wrong.setdefault(str(error), []).append(host.name)
             else:
@@ -59,15 +97,7 @@ class ActionModule(ActionBase):
                     _try_out(settings, tried)
                 except WriteError as error:
                     wrong.setdefault(f"{error} Nothing was done", []).append(name)
-        if wrong:
-            lines = [f"{_shown(hosts)}: {text}." for text, hosts in wrong.items()]
-            result.update(failed=True, msg=" ".join(lines))
-            if is_for_people():
-                # Whole, and to be copied; Ansible would print it inside of JSON.
-                display.display("\n".join(lines))
-                result["msg"] = "Nothing was done; what is wrong stands above"
-        result["_ansible_verbose_override"] = display.verbosity < VERBOSITY
-        return result
+        return wrong
 
 
 def _try_out(settings: _settings.Settings, tried: set[tuple[str, str]]) -> None:
@@ -88,7 +118,16 @@ def _try_out(settings: _settings.Settings, tried: set[tuple[str, str]]) -> None:
     for variable, (path, work) in places.items():
         if path is not None and (variable, str(path)) not in tried:
             tried.add((variable, str(path)))
-            or_tell(variable, path, functools.partial(work, path))
+            or_tell(variable, path, functools.partial(_unless_full, work, path))
+
+
+def _unless_full(work: Callable[[Path], None], path: Path) -> None:
+    """Try a path out; a disk that is full keeps nobody from looking and telling, and each run says what it kept it from."""
+    try:
+        work(path)
+    except OSError as error:
+        if error.errno not in _files.FULL:
+            raise
 
 
 def _shown(hosts: list[str]) -> str:

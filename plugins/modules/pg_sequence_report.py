@@ -61,12 +61,6 @@ verdicts:
   returned: success
   type: dict
   sample: {db1: "5 critical, 2 unknown, 3 warning (pg_sequences_fail_on=critical)."}
-reported:
-  description: The identifier of every result that was put together now or before in this play; none counts twice.
-  returned: success
-  type: list
-  elements: str
-  sample: [0b5c7a52-6f0c-4d0e-9d64-a1a5f4f5d1c3]
 brief:
   description: The same in a few words, for the line that Ansible prints of a host that fails.
   returned: success

@@ -14,8 +14,9 @@ description:
   - It reads the variables C(pg_sequences_*) of all hosts of the play, wherever they are set, and fails for one that the role
     does not know, with the nearest that it knows, for values that no run could use, and for report folders, logs and files of
     alerts that cannot be written to.
-  - Nothing has been connected to or changed then. It runs on the controller; by a strategy other than C(linear) it sees to the
-    task's own host alone.
+  - Nothing has been connected to or changed then. It runs on the controller, once for all hosts, whatever the strategy.
+  - A template that cannot be resolved, or a full disk, is no reason to fail here. What they keep a host from is in its own
+    result.
 author:
   - pgops contributors (@pgops)
 extends_documentation_fragment:

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import stat
+import time
 import typing as t
 from pathlib import Path
 
@@ -27,6 +29,9 @@ UNFINISHED = ".unfinished-"
 """How names begin of what is being written, or was when its run was killed."""
 
 _MOST_LINKS = 8
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""What a disk says that takes no more: the machine's trouble, and no mistake in what was named."""
 
 
 @contextlib.contextmanager
@@ -57,6 +62,23 @@ def open_in(descriptor: int, name: str, flags: int, mode: int = 0o640) -> int:
         os.close(opened)
         raise OSError(errno.EINVAL, "neither a file nor a device", name)
     return opened
+
+
+def lock(descriptor: int, seconds: float) -> None:
+    """Lock an open file or folder, unless somebody else who may open it holds it for too long.
+
+    :raises OSError: that is so
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise OSError(errno.EAGAIN, "somebody else has it locked and does not let go") from None
+            time.sleep(0.05)
+        else:
+            return
 
 
 def place_of(path: Path) -> Path:

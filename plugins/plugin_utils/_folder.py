@@ -29,6 +29,9 @@ LATEST = "latest"
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z(-\d+)?")
 
+_LONGEST_WAIT = 30.0
+"""Seconds that others may hold the folder; it takes no run as long to switch to its report."""
+
 _MOST_BYTES = 100 * 2**20
 """How much of earlier reports is read for the trend, so that a large fleet's does not take minutes."""
 
@@ -80,18 +83,35 @@ def write(folder: Path, generated_at: str, files: Mapping[str, str], keep: int =
                     _files.write_in(inside, name, text)
             finally:
                 os.close(inside)
-            place = _rename(descriptor, unfinished, generated_at.replace(":", ""))
+            # Another run could remove this one before latest leads to it, or the other way round.
+            with _locked(descriptor) as alone:
+                place = _rename(descriptor, unfinished, generated_at.replace(":", ""))
+                link = f"{_files.UNFINISHED}{secrets.token_hex(8)}"
+                os.symlink(place, link, dir_fd=descriptor)
+                os.replace(link, LATEST, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+                if keep and alone:
+                    _remove_oldest(descriptor, keep, place)
         except BaseException:
             with contextlib.suppress(OSError):
                 _remove(descriptor, unfinished)
             raise
-        link = f"{_files.UNFINISHED}{secrets.token_hex(8)}"
-        os.symlink(place, link, dir_fd=descriptor)
-        os.replace(link, LATEST, src_dir_fd=descriptor, dst_dir_fd=descriptor)
-        if keep:
-            _remove_oldest(descriptor, keep, place)
         _remove_remains(descriptor)
     return folder / place
+
+
+@contextlib.contextmanager
+def _locked(descriptor: int) -> Iterator[bool]:
+    """Lock the folder; false where that cannot be had: there the run is written, and none removed."""
+    mine = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)
+    try:
+        try:
+            _files.lock(mine, _LONGEST_WAIT)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(mine)
 
 
 def earlier(folder: Path, most: int) -> Iterator[Document]:

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible.release import __version__ as ansible_version
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _names, _settings
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _names, _room, _settings
 from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document, outcome_of
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
     collection_version,
@@ -39,7 +39,8 @@ class Fleet:
     :ivar run: what was run
     :ivar settings: of each host
     :ivar outcomes: of each host
-    :ivar reported: which results were put together in this report and in those before it
+    :ivar keys: by which each host's result is known
+    :ivar again: hosts of this play whose results an earlier report has shown
     :ivar not_logged: why a host's changes are not in the log, where they are not
     :ivar masked: what Ansible has blotted out of a host's names, where it has
     """
@@ -50,7 +51,8 @@ class Fleet:
         self.outcomes: dict[str, Outcome] = {}
         self.not_logged: dict[str, str] = {}
         self.masked: dict[str, str] = {}
-        self.reported: list[str] = []
+        self.keys: dict[str, str] = {}
+        self.again: set[str] = set()
         for name, result in results.items():
             outcome = outcome_of(result, settings[name].fail_on)
             if outcome:
@@ -61,25 +63,38 @@ class Fleet:
                     self.masked[name] = str(cleaned(result["masked"]))
 
     @classmethod
-    def of(cls, action: ActionBase, task_vars: Mapping[str, t.Any], name: str, check_mode: bool) -> Fleet:
+    def of(
+        cls,
+        action: ActionBase,
+        task_vars: Mapping[str, t.Any],
+        name: str,
+        check_mode: bool,
+        before: Mapping[str, Mapping[str, str]],
+    ) -> Fleet:
         """Take them from the variables of the play's hosts.
 
-        A result counts in one report: what an earlier one left on a host that was not looked at since is no audit of now.
+        A result counts in one report. By strategies other than linear there is one for whoever has come so far; what an
+        earlier play left on a host that was not looked at since is no audit of now.
 
         :arg name: what was run; results of other runs in the same play are passed over
+        :arg before: what was reported before (:func:`_room.reported`)
         """
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         run = Run(name, check_mode, now, collection_version(), ansible_version)
         settings, results = {}, {}
-        hosts = hosts_of(action, task_vars)
-        made = [plain(host.variables.get("pg_sequences_report")) for host in hosts]
-        before = {each for report in made if isinstance(report, dict) for each in report.get("reported", ())}
-        for host in hosts:
+        keys: dict[str, str] = {}
+        again = set()
+        for host in hosts_of(action, task_vars):
             result = plain(host.variables.get("pg_sequences_result"))
             if not isinstance(result, dict) or result.get("run", name) != name:
                 continue
-            if result.get("id") in before:
+            key = _room.key_of(host.name, result)
+            if key in before:
+                if before[key]["play"] == action._task.get_play()._uuid:
+                    again.add(host.name)
+                    continue
                 result = {"run": name, "error": "it was not audited in this run"}
+            keys[host.name] = key
             results[host.name] = result
             try:
                 settings[host.name] = settings_of(action, host, name, check_mode, report_only=True)
@@ -88,7 +103,7 @@ class Fleet:
                 settings[host.name] = _settings.read({}, name, True, (), report_only=True)
                 result["error"] = result.get("error") or str(error)
         fleet = cls(run, settings, results)
-        fleet.reported = sorted(before | {str(result["id"]) for result in results.values() if result.get("id")})
+        fleet.keys, fleet.again = keys, again
         return fleet
 
     def document(self, names: list[str] | None = None) -> Document:

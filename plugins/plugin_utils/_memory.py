@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
-import time
 import typing as t
 from pathlib import Path
 
@@ -39,23 +37,23 @@ def locked(state: Path) -> Iterator[None]:
     :arg state: the file; the lock is another beside it
     :raises OSError: it cannot be opened, or another run does not come to its end
     """
-    state.parent.mkdir(parents=True, exist_ok=True)
-    place = _files.place_of(state)
-    deadline = time.monotonic() + _LONGEST_WAIT
-    with _files.folder(place.parent) as folder:
-        descriptor = _files.open_in(folder, f"{place.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    with contextlib.ExitStack() as stack:
         try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise OSError(errno.EAGAIN, "another run has not finished telling", str(state)) from None
-                    time.sleep(0.1)
-            yield
-        finally:
-            os.close(descriptor)
+            state.parent.mkdir(parents=True, exist_ok=True)
+            place = _files.place_of(state)
+            folder = stack.enter_context(_files.folder(place.parent))
+            descriptor = _files.open_in(folder, f"{place.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            stack.callback(os.close, descriptor)
+        except OSError as error:
+            # What can be remembered no more must still be told.
+            if error.errno not in _files.FULL:
+                raise
+        else:
+            try:
+                _files.lock(descriptor, _LONGEST_WAIT)
+            except BlockingIOError:
+                raise OSError(errno.EAGAIN, "another run has not finished telling", str(state)) from None
+        yield
 
 
 def read(state: Path, channel: str) -> dict[str, Kept]:
@@ -68,6 +66,8 @@ def read(state: Path, channel: str) -> dict[str, Kept]:
     for key, value in _all(state).get(channel, {}).items():
         with contextlib.suppress(KeyError, TypeError, ValueError):
             facts = {name: value["facts"][name] for name in _FACTS}
+            # Earlier versions did not keep it.
+            facts["fail_on"] = value["facts"].get("fail_on")
             if not _is_ours(facts) or not isinstance(value["state"], str):
                 raise TypeError("none of ours")
             kept[key] = Kept(value["state"], float(value["told"]), facts)

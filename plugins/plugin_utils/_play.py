@@ -19,9 +19,9 @@ from pathlib import Path
 
 import yaml
 from ansible import constants
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _names, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _files, _names, _settings, _variables
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,15 +54,32 @@ class Host(t.NamedTuple):
     variables: Mapping[str, t.Any]
 
 
-def hosts_of(action: ActionBase, task_vars: Mapping[str, t.Any]) -> list[Host]:
-    """All hosts of the play, each with the variables that it would have if the task at hand were its own.
+class _PlainFailure(AnsibleActionFail):
+    """A failure that Ansible prints in one line."""
 
-    By a strategy other than linear, where a task cannot run once for all, it is the task's own host.
+    omit_exception_key = True
+
+
+def failed(result: dict[str, t.Any], message: str) -> dict[str, t.Any]:
+    """An action's result as that of a failure.
+
+    From ansible-core 2.19 on a result alone would be printed as an error of the code, with the lines of the task.
+
+    :raises AnsibleActionFail: where this is how an action fails in one line
     """
+    if hasattr(AnsibleActionFail, "omit_exception_key"):
+        raise _PlainFailure(message, result=result)
+    return {**result, "failed": True, "msg": message}
+
+
+class UnresolvedError(_names.SettingsError):
+    """A variable whose template cannot be resolved: for this host perhaps, and for no other."""
+
+
+def hosts_of(action: ActionBase, task_vars: Mapping[str, t.Any]) -> list[Host]:
+    """All hosts of the play, each with the variables that it would have if the task at hand were its own."""
     manager = action._task.get_variable_manager()
     inventory, play = manager._inventory, action._task.get_play()
-    if str(play.strategy).rpartition(".")[2] not in ("linear", "debug"):
-        return [Host(task_vars["inventory_hostname"], task_vars)]
     found = []
     for name in task_vars["ansible_play_hosts_all"]:
         if name == task_vars["inventory_hostname"]:
@@ -79,7 +96,8 @@ def settings_of(
 
     :arg run: the run that they are for
     :arg check_mode: whether nothing will be changed
-    :arg report_only: see only to what a report needs
+    :arg report_only: see only to what a report needs, as far as it can be made out
+    :raises UnresolvedError: a template among its variables cannot be resolved
     :raises SettingsError: its variables cannot be meant
     """
     _names.refuse_from_outside(action._task.get_variable_manager().extra_vars)
@@ -96,7 +114,10 @@ def settings_of(
             try:
                 found = templar.template(value)
             except AnsibleError as error:
-                raise _names.SettingsError(f"{name} cannot be made out: {error.message}. Nothing was done") from None
+                if report_only:
+                    # Its own run says so; what is left may still say where to.
+                    continue
+                raise UnresolvedError(f"{name} cannot be made out: {error.message}. Nothing was done") from None
             if not _is_omitted(found):
                 values[name] = _settings.plain(found)
     finally:
@@ -144,7 +165,7 @@ def or_tell(variable: str, path: Path, work: Callable[[], _T]) -> _T:
         return work()
     except OSError as error:
         what = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
+        cure = "Make room there" if error.errno in _files.FULL else "Give that user the folder"
         raise WriteError(
-            f"{variable}: cannot write {path} on the controller as user {user()}: {what}. Give that user the folder, or"
-            " name another."
+            f"{variable}: cannot write {path} on the controller as user {user()}: {what}. {cure}, or name another."
         ) from None

@@ -34,7 +34,7 @@ class Problem(t.NamedTuple):
     :ivar what: status, ``not audited`` or ``not repaired``
     :ivar message: what is to be said of it
     :ivar command: what settles it, or nothing
-    :ivar facts: what it was found with: server, selection, thresholds
+    :ivar facts: what it was found with: server, selection, thresholds, fail_on
     """
 
     key: str
@@ -129,6 +129,7 @@ def _facts(host: Document) -> dict[str, t.Any]:
         "server": host["server"],
         "selection": host["selection"],
         "thresholds": host["thresholds"] or {},
+        "fail_on": host["fail_on"],
     }
 
 

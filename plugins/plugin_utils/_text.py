@@ -17,6 +17,11 @@ def visible(text: str) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
+def sentence(text: str) -> str:
+    """A text that ends with one full stop, whether it did before or not."""
+    return f"{text.rstrip().rstrip('.')}."
+
+
 def cleaned(value: t.Any) -> t.Any:
     """What a module said, line by line as it can be shown: nothing in it may steer a terminal or a journal."""
     if isinstance(value, str):

@@ -248,6 +248,23 @@ def test_over_is_only_what_was_looked_at_again(shop: dict[str, str], run: Run, h
     assert len(hook.bodies) == 2 and len(hook.bodies[1]["over"]) == 1
 
 
+def test_another_fail_on_is_no_all_clear(shop: dict[str, str], run: Run, hook: WebServer, tmp_path: Path) -> None:
+    sql(shop, "SELECT setval('orders_id_seq', 500); INSERT INTO orders VALUES (1)")
+    hooked = {"mail_to": None, "gap_threshold": 10}
+    assert run("check", fail_on="warning", **hooked).returncode == 2
+    (told,) = json.loads((tmp_path / "state" / "alerts.json").read_text())["channels"].values()
+    assert [kept["facts"]["fail_on"] for kept in told.values()] == ["warning"]
+    for fail_on in ("critical", "unknown", "never"):
+        assert run("check", fail_on=fail_on, **hooked).returncode == 0
+    assert len(hook.bodies) == 1
+    # It is a problem until it is healthy, by whatever it is asked for.
+    assert run("check", fail_on="never", alert_reminder=0.00001, **hooked).returncode == 0
+    assert [each["what"] for each in hook.bodies[1]["problems"]] == ["warning"]
+    sql(shop, "SELECT setval('orders_id_seq', 1)")
+    assert run("check", fail_on="critical", **hooked).returncode == 0
+    assert len(hook.bodies) == 3 and len(hook.bodies[2]["over"]) == 1
+
+
 def test_two_runs_at_once_tell_once_and_lose_nothing(shop: dict[str, str], run: Run, hook: WebServer) -> None:
     sql(shop, "INSERT INTO orders VALUES (40); INSERT INTO parts VALUES (40)")
     hook.seconds = 1.0

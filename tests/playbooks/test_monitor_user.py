@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -156,3 +157,30 @@ def test_a_folder_that_it_cannot_write_to_is_refused(monitor: Monitor) -> None:
     assert f"User {USER} cannot write to {monitor.root}/var/other: Permission denied" in said
     assert (monitor.root / "var" / "other").stat().st_uid == 0
     assert monitor.run().returncode == 2
+
+
+@pytest.mark.parametrize("state", ["absent", "present"])
+def test_a_lock_that_its_user_holds_keeps_root_waiting_no_longer_than_a_run(monitor: Monitor, state: str) -> None:
+    command = monitor.root / "opt/pg_sequences_monitor/run"
+    command.write_text(command.read_text().replace("--kill-after=60 60m", "--kill-after=1 0m"))
+    lock = monitor.root / "etc/pg_sequences_monitor/lock"
+    old = monitor.root / "opt/pg_sequences_monitor/collections-old"
+    old.mkdir()
+    holder = subprocess.Popen(
+        ["runuser", "-u", USER, "--", "flock", str(lock), "sh", "-c", "echo held; exec sleep 600"],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        said = monitor.install(monitor_state=state)
+        held = f"{lock} is held longer than a run may take, by process "
+        assert (held if state == "absent" else "programs of before stay until the next installation") in said, said
+        assert state == "present" or " flock, which is no run" in said
+        assert (command.exists(), old.exists()) == (state == "present", state == "present")
+    finally:
+        os.killpg(holder.pid, signal.SIGKILL)
+        holder.wait()
+    if state == "present":
+        monitor.install()
+        assert not old.exists()

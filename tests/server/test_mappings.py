@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, pgops contributors
+# Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Entries of ``columns`` with ranges, blocks and SQL of the operator's own: what cannot be is refused, nothing runs unasked."""

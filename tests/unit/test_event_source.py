@@ -118,7 +118,7 @@ def test_the_documentation_tells_the_options(source: dict[str, Any]) -> None:
     told = yaml.safe_load(source["DOCUMENTATION"])["options"]
     keys = ("type", "elements", "choices", "default")
     strip = {name: {key: option[key] for key in keys if key in option} for name, option in told.items()}
-    assert strip == source["_SOURCE_OPTIONS"]
+    assert strip == source["_ARGUMENTS"]["_SOURCE_OPTIONS"]
     for example in yaml.safe_load(source["EXAMPLES"]):
         source["read_arguments"](example["pgops.sequences.pg_sequences"])
 
@@ -249,6 +249,9 @@ def test_another_server_behind_the_address_is_no_all_clear(source: dict[str, Any
     watch = Watch(source)
     watch.see({**audit(finding("a")), "server": {"system_identifier": "1"}})
     assert watch.see({**audit(healthy=1), "server": {"system_identifier": "2"}}) == []
+    # It is none of the server's that is there now, and is not forgotten.
+    assert watch.heartbeat()["critical"] == 0
+    assert watch.see({**audit(finding("a")), "server": {"system_identifier": "1"}}) == []
     assert watch.heartbeat()["critical"] == 1
     assert brief(watch.see({**audit(healthy=1), "server": {"system_identifier": "1"}})) == [
         ("status_changed", "a", "critical", "healthy")

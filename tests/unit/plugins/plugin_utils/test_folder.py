@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,3 +181,71 @@ def test_a_line_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path) -> No
     path.write_text('{"half": ')
     _log.append(path, [{"whole": 1}])
     assert path.read_text() == '{"half": \n{"whole": 1}\n'
+
+
+def _write_and_wait(folder: Path, barrier: Any) -> None:
+    for _time in range(40):
+        barrier.wait()
+        _folder.write(folder, NOW, {"report.json": "{}"}, keep=1)
+
+
+def test_two_writers_that_keep_one_run_leave_one_and_latest_leads_to_it(tmp_path: Path) -> None:
+    barrier = multiprocessing.Barrier(2)
+    writers = [multiprocessing.Process(target=_write_and_wait, args=(tmp_path, barrier)) for _each in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert (tmp_path / "latest" / "report.json").read_text() == "{}"
+    assert names(tmp_path) == [os.readlink(tmp_path / "latest"), "latest"]
+
+
+def test_a_folder_that_somebody_holds_is_written_to_and_nothing_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_folder, "_LONGEST_WAIT", 0.1)
+    _folder.write(tmp_path, NOW, {"report.json": "1"}, keep=1)
+    held = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        _folder.write(tmp_path, NOW, {"report.json": "2"}, keep=1)
+    finally:
+        os.close(held)
+    assert len(names(tmp_path)) == 3 and (tmp_path / "latest" / "report.json").read_text() == "2"
+
+
+def test_what_a_killed_run_was_logging_is_logged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    log = tmp_path / "changes.log"
+    lines = [f'{{"n": {number}}}\n' for number in range(4)]
+    # It had appended the first, and half of the second.
+    log.write_text(lines[0] + lines[1][:3])
+    (tmp_path / ".changes.log.waiting").write_text("".join(lines[:3]))
+    (tmp_path / f".changes.log.waiting.{'0' * 16}").write_text(lines[3])
+    _log.make_ready(log)
+    whole = [line for line in log.read_text().splitlines(True) if line != lines[1][:3] + "\n"]
+    assert sorted(whole) == lines and names(tmp_path) == ["changes.log"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_entries_of_another_user_are_not_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    waiting = tmp_path / ".changes.log.waiting"
+    waiting.write_text('{"forged": true}\n')
+    os.chown(waiting, 65534, 65534)
+    _log.make_ready(tmp_path / "changes.log")
+    assert (tmp_path / "changes.log").read_text() == "" and waiting.exists()
+
+
+def test_a_log_that_somebody_holds_is_waited_for_with_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(_log, "_LONGEST_WAIT", 0.1)
+    log = tmp_path / "changes.log"
+    log.touch()
+    with log.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(_log.KeptError, match="kept in"):
+            _log.append(log, [{"n": 1}])
+    _log.make_ready(log)
+    assert log.read_text() == '{"n": 1}\n'
