@@ -141,7 +141,9 @@ def test_findings_are_whole_lines_and_the_next_command_can_be_pasted(
         assert code == 2, screen
         assert "setval(" not in screen, "a statement that grows old"
         assert screen.count('    ALTER TABLE "public"."tickets" ALTER COLUMN "id" TYPE bigint;') == 1, screen
-        assert line(screen, f"critical db1 {database['dbname']} public.order_id_seq").endswith('"order".id already goes up to 40'), screen
+        assert line(screen, f"critical db1 {database['dbname']} public.order_id_seq").endswith(
+            '"order".id already goes up to 40'
+        ), screen
         assert screen.index("critical db1") < screen.index("warning db1") < screen.index("verdict: ")
         assert 'FAILED! => {"changed": false, "msg": "3 critical, 1 warning: see the verdict above"}' in screen
         assert "verdict: 3 critical, 2 warning of 5 sequences\n" in screen
