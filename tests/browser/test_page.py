@@ -398,7 +398,7 @@ def test_how_full_and_how_far_behind(opened: Opened) -> None:
     assert abs(fill["width"] - 0.49 * wide) < 1.5 and abs(mark["x"] - fill["x"] - 0.25 * wide) < 2.5
     clash = row("up_seq").locator(".clash").bounding_box()
     stand = row("up_seq").locator(".next").bounding_box()
-    assert clash["width"] > 50 and abs(stand["x"] + stand["width"] / 2 - clash["x"]) < 2
+    assert clash["width"] > 40 and abs(stand["x"] + stand["width"] / 2 - clash["x"]) < 2
     assert row("half_seq").locator(".clash").count() == 0
     page.locator("#sequences thead").get_by_role("button", name="Beside the rows").click()
     assert names(page) == ["up_seq", "down_seq", "step_seq", "half_seq", "blind_seq"]
