@@ -22,6 +22,8 @@ if t.TYPE_CHECKING:
 
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
 
+AS_ABOVE = "the remedy above settles it, too"
+
 MOST_TOLD = 50
 """How many problems one alert lists; it says how many more there are."""
 
@@ -96,10 +98,10 @@ def decide(
     for change in changes:
         name = f"{change['schema']}.{change['name']}"
         repaired.add((change["host"], change["database"], name))
-        moved = f"{change['before']['next_value']} -> {change['after']['next_value']}"
+        moved = f"next value {change['before']['next_value']} -> {change['after']['next_value']}"
         reason = (not_logged or {}).get(change["host"])
-        unlogged = f", repaired, but it could not be logged: {reason}" if reason else ""
-        over.append(f"{change['host']} {visible(change['database'])} {visible(name)}: {moved}{unlogged}")
+        unlogged = f", but it could not be logged: {reason}" if reason else ""
+        over.append(f"repaired {change['host']} {visible(change['database'])} {visible(name)}: {moved}{unlogged}")
     for key in news.over:
         facts = memory[key].facts
         if (facts["host"], facts["database"], facts["sequence"]) not in repaired:
@@ -147,51 +149,82 @@ def _brief(problems: list[Problem]) -> str:
 
 def text(alert: Alert) -> str:
     """The alert as plain text, the worst first, with what settles each."""
-    lines = [subject(alert), f"as of {alert.at}", ""]
+    lines = [subject(alert), f"as of {_when(alert)}", ""]
     for title, problems in _sections(alert):
-        lines.append(title)
-        for problem in problems[:MOST_TOLD]:
-            lines.append(f"  {problem.what} {problem.host} {problem.place}".rstrip() + f": {visible(problem.message)}")
-            if problem.command:
-                lines.append(f"    {visible(problem.command)}")
-        lines += [f"  ... and {len(problems) - MOST_TOLD} more"] * (len(problems) > MOST_TOLD) + [""]
+        lines += [f"{title}:", ""]
+        for problem, remedy in _with_remedies(problems[:MOST_TOLD]):
+            lines.append(f"{problem.what} {problem.host} {problem.place}".rstrip() + f": {visible(problem.message)}")
+            lines += [f"    {visible(remedy)}"] * bool(remedy) + [""]
+        lines += [f"... and {len(problems) - MOST_TOLD} more", ""] * (len(problems) > MOST_TOLD)
     if alert.over:
-        lines += ["Repaired or over:", *(f"  {said}" for said in _first(alert.over)), ""]
-    lines += _next(alert)
+        lines += ["Repaired or over:", *_first(alert.over), ""]
+    for words, command in _next(alert):
+        lines += [f"{words}:", f"    {command}", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _next(alert: Alert) -> list[str]:
-    """The playbooks to run, and where."""
-    fix = {problem.host for problem in alert.problems if problem.sequence}
-    check = {problem.host for problem in alert.problems if not problem.sequence}
-    lines = [f"  {alert.commands.of('fix', fix)}"] * bool(fix) + [f"  {alert.commands.of('check', check)}"] * bool(
-        check
-    )
-    return [f"On {alert.commands.where}:", *lines] if lines else []
+def _when(alert: Alert) -> str:
+    return alert.at.replace("T", " ").replace("Z", " UTC")
+
+
+def _next(alert: Alert) -> Iterable[tuple[str, str]]:
+    """The playbooks to run, and where, in the words of the terminal."""
+    fix = {problem.host for problem in alert.problems if problem.movable}
+    again = {problem.host for problem in alert.problems if not problem.movable}
+    if fix:
+        yield f"next, to repair, on {alert.commands.where}", alert.commands.of("fix", fix)
+    if again:
+        yield f"next, after the remedies above, on {alert.commands.where}", alert.commands.of("check", again)
+
+
+_PAGE = (
+    "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+    "<meta name='color-scheme' content='light dark'><title>{title}</title></head>"
+    "<body style='margin:0;padding:16px;font:16px/1.45 sans-serif;overflow-wrap:break-word'>{body}</body></html>\n"
+)
+_BLOCK = "<div style='border-left:4px solid {tone};padding:2px 0 2px 12px;margin:0 0 16px'>{body}</div>"
+_CODE = "<pre style='white-space:pre-wrap;overflow-wrap:anywhere;font-size:14px;margin:6px 0;padding:8px;border:1px solid #999'>{code}</pre>"
+_TONES = {"warning": "#b07400", "unknown": "#8a55c8"}
+_WORST = "#c8382e"
 
 
 def page(alert: Alert) -> str:
-    """The alert as HTML."""
-    parts = [f"<h1>{_safe(subject(alert))}</h1><p>as of {_safe(alert.at)}</p>"]
-    for title, problems in _sections(alert):
-        rows = "".join(
-            f"<tr><td>{_safe(problem.what)}</td><td>{_safe(problem.host)}</td><td>{_safe(problem.place)}</td>"
-            f"<td>{_safe(problem.message)}<br><code>{_safe(problem.command)}</code></td></tr>"
-            for problem in problems[:MOST_TOLD]
-        )
-        more = f"<p>... and {len(problems) - MOST_TOLD} more</p>" if len(problems) > MOST_TOLD else ""
-        parts.append(
-            f"<h2>{_safe(title)}</h2><table border='1' cellpadding='6' style='border-collapse:collapse'>"
-            f"<tr><th>what</th><th>host</th><th>where</th><th>message, and what to run</th></tr>{rows}</table>{more}"
-        )
+    """The alert as HTML that a mail program shows on a phone: no table, no script, no picture, styles in place."""
+    title = _safe(subject(alert))
+    parts = [
+        f"<h1 style='font-size:20px;margin:0'>{title}</h1><p style='margin:4px 0 16px'>as of {_safe(_when(alert))}</p>"
+    ]
+    for section, problems in _sections(alert):
+        parts.append(_heading(section))
+        parts += [_block(*each) for each in _with_remedies(problems[:MOST_TOLD])]
+        parts += [f"<p>... and {len(problems) - MOST_TOLD} more</p>"] * (len(problems) > MOST_TOLD)
     if alert.over:
-        items = "".join(f"<li>{_safe(said)}</li>" for said in _first(alert.over))
-        parts.append(f"<h2>Repaired or over</h2><ul>{items}</ul>")
-    if lines := _next(alert):
-        parts.append(f"<p>{_safe(lines[0])}</p><pre>{chr(10).join(_safe(line.strip()) for line in lines[1:])}</pre>")
-    head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{_safe(subject(alert))}</title>"
-    return f"<!DOCTYPE html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+        said = "<br>".join(_safe(each) for each in _first(alert.over))
+        parts += [_heading("Repaired or over"), _BLOCK.format(tone="#2e8b57", body=said)]
+    for words, command in _next(alert):
+        parts.append(f"<p style='margin:16px 0 0'>{_safe(words)}:</p>{_CODE.format(code=_safe(command))}")
+    return _PAGE.format(title=title, body="".join(parts))
+
+
+def _heading(text_: str) -> str:
+    return f"<h2 style='font-size:17px;margin:20px 0 8px'>{_safe(text_)}</h2>"
+
+
+def _with_remedies(problems: list[Problem]) -> Iterable[tuple[Problem, str]]:
+    """Each problem with what settles it: a remedy that settles several of a database stands once."""
+    told = set()
+    for problem in problems:
+        key = (problem.host, problem.database, problem.remedy)
+        yield problem, AS_ABOVE if problem.remedy and key in told else problem.remedy
+        told.add(key)
+
+
+def _block(problem: Problem, remedy: str) -> str:
+    """A problem: what it is and where, the message, what settles it."""
+    where = " ".join(_safe(part) for part in (problem.host, problem.place) if part)
+    code = "" if not remedy else f"<br>{remedy}" if remedy == AS_ABOVE else _CODE.format(code=_safe(remedy))
+    body_ = f"<b>{_safe(problem.what)}</b> {where}<br>{_safe(problem.message)}{code}"
+    return _BLOCK.format(tone=_TONES.get(problem.what, _WORST), body=body_)
 
 
 def body(alert: Alert, webhook_format: str) -> dict[str, t.Any]:
@@ -217,8 +250,8 @@ def body(alert: Alert, webhook_format: str) -> dict[str, t.Any]:
 def _sections(alert: Alert) -> Iterable[tuple[str, list[Problem]]]:
     new = {problem.key for problem in alert.new}
     for title, problems in (
-        ("New:", alert.new),
-        ("Still there:", [problem for problem in alert.problems if problem.key not in new]),
+        ("New", alert.new),
+        ("Still there", [problem for problem in alert.problems if problem.key not in new]),
     ):
         if problems:
             yield title, problems

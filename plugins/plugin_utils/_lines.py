@@ -111,7 +111,9 @@ def _hosts(document: Document) -> Iterator[str]:
 
 
 def _change(document: Document, change: Document) -> str:
-    return f"{_place(document, change)}: {change['before']['next_value']} -> {change['after']['next_value']}"
+    word = "would repair" if document["run"]["check_mode"] else "repaired"
+    moved = f"next value {change['before']['next_value']} -> {change['after']['next_value']}"
+    return f"{word} {_place(document, change)}: {moved}"
 
 
 def _left(document: Document, unfixed: Document) -> str:

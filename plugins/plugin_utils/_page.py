@@ -20,10 +20,14 @@ import json
 import typing as t
 from pathlib import Path
 
+from ansible_collections.pgops.sequences.plugins.plugin_utils._verdict import verdict_of
+
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
 
 _PARTS = Path(__file__).with_name("page")
+_SCRIPTS = ("base", "draw", "list", "settle", "overview", "cutover", "main")
+"""What the page's script is put together from, in this order."""
 
 _SAFE_INTEGER = 2**53 - 1
 """Beyond it JavaScript's numbers are not exact."""
@@ -41,7 +45,7 @@ _FIELDS = (
         "cache_size",
         "cycle",
     ),
-    *("last_value", "is_called", "columns", "fix", "remedy", "trend"),
+    *("last_value", "is_called", "columns", "fix", "remedy", "reference", "trend"),
 )
 _COLUMN_FIELDS = ("schema", "table", "column", "type", "via", "indexed", "furthest_value", "error")
 
@@ -53,7 +57,7 @@ def render_page(document: Document) -> str:
 
     :arg document: as ``docs/report.schema.json`` describes it
     """
-    style, script = _part("report.css"), _part("report.js")
+    style, script = _part("report.css"), _script()
     summary = document["summary"]
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
@@ -88,6 +92,7 @@ def _data(document: Document) -> str:
         for sequence in document["sequences"]
     ]
     slim = {name: value for name, value in document.items() if name != "sequences"}
+    slim["verdict"] = verdict_of(document).partition(": ")[2]
     text = json.dumps(_exact({**slim, "fields": _FIELDS, "rows": rows}), separators=(",", ":"))
     for letter, escape in _ESCAPED.items():
         text = text.replace(letter, escape)
@@ -107,6 +112,12 @@ def _exact(value: t.Any) -> t.Any:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+@functools.cache
+def _script() -> str:
+    parts = "\n".join(_part(f"{name}.js") for name in _SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 @functools.cache

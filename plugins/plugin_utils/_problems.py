@@ -35,6 +35,7 @@ class Problem(t.NamedTuple):
     :ivar message: what is to be said of it
     :ivar command: what settles it, or nothing
     :ivar facts: what it was found with: server, selection, thresholds, fail_on
+    :ivar movable: whether a playbook repairs it: the statement of ``command`` is right only as long as nobody writes
     """
 
     key: str
@@ -45,6 +46,12 @@ class Problem(t.NamedTuple):
     message: str
     command: str
     facts: Mapping[str, t.Any]
+    movable: bool = False
+
+    @property
+    def remedy(self) -> str:
+        """What settles it whenever it is read, or nothing."""
+        return "" if self.movable else self.command
 
     @property
     def place(self) -> str:
@@ -70,7 +77,7 @@ def problems_of(document: Document, memory: Mapping[str, Kept]) -> list[Problem]
     for sequence in document["sequences"]:
         host = hosts[sequence["host"]]
         fix = (sequence["fix"] or {}).get("statement") or sequence.get("remedy") or ""
-        problem = _of_sequence(host, sequence, memory, sequence["status"], fix)
+        problem = _of_sequence(host, sequence, memory, sequence["status"], fix)._replace(movable=bool(sequence["fix"]))
         fail_on = "critical" if host["fail_on"] == "never" else host["fail_on"]
         told = sequence["status"] in STATUSES[:3] and problem.key in memory
         if problem.key not in left and (told or fails(sequence, fail_on)):

@@ -91,20 +91,17 @@ def test_told_once_then_repaired_then_quiet(shop: dict[str, str], run: Run, mail
     assert [mail["subject"] for mail in mails.mails] == [
         f"PostgreSQL sequences: critical: {place}",
         f"PostgreSQL sequences: still critical: {place}",
-        f"PostgreSQL sequences: {place}: 1 -> 41; nothing left",
+        f"PostgreSQL sequences: repaired {place}: next value 1 -> 41; nothing left",
     ]
     assert first.get_content_type() == "multipart/alternative" and not list(first.iter_attachments())
     text = first.get_body(("plain",)).get_content()
-    assert (
-        f"critical {place}: behind: the next value is 1, but orders.id already goes up to 40" in text
-        and "SELECT pg_catalog.setval(" in text
-    )
-    assert f"On {socket.gethostname()}:" in text and "/inventory.json pgops.sequences.fix --limit localhost" in text
-    assert (
-        "<td>behind: the next value is 1, but orders.id already goes up to 40"
-        in first.get_body(("html",)).get_content()
-    )
-    assert f"localhost {shop['dbname']} public.orders_id_seq: 1 -> 41" in repaired.get_body(("plain",)).get_content()
+    message = "behind: the next value is 1, but orders.id already goes up to 40"
+    # A mail may be read tomorrow, and a statement be wrong by then.
+    assert f"critical {place}: {message}" in text and "setval(" not in text
+    assert f"next, to repair, on {socket.gethostname()}:" in text
+    assert "/inventory.json pgops.sequences.fix --limit localhost" in text
+    assert f"<b>critical</b> {place}<br>{message}" in first.get_body(("html",)).get_content()
+    assert f"repaired {place}: next value 1 -> 41" in repaired.get_body(("plain",)).get_content()
     assert hook.bodies[0]["new"][0]["what"] == "critical" and hook.bodies[2]["counts"]["problems"] == 0
 
 

@@ -442,7 +442,7 @@ def test_a_log_that_is_full_hides_nothing_and_is_caught_up_with(shop: dict[str, 
         hosts = {"a": login(shop, log_file=str(log), webhook_url=hook.url, alert_state=f"{tmp_path}/alerts.json")}
         arguments = inventory(tmp_path / "hosts.json", hosts)
         done = run_playbook("pgops.sequences.fix", {}, *arguments)
-        assert done.returncode == 2 and "public.orders_id_seq: 1 -> 41" in done.stdout, done.stdout
+        assert done.returncode == 2 and "public.orders_id_seq: next value 1 -> 41" in done.stdout, done.stdout
         assert "What was repaired could not be logged" in done.stdout and "No space left" in done.stdout
         assert "database was touched" not in done.stdout
         assert any("repaired, but it could not be logged" in said for said in hook.bodies[0]["over"])

@@ -97,7 +97,7 @@ def test_restore_then_fix(shop: Shop) -> None:
     done = shop.play("restore_then_fix", **variables)
     assert done.returncode == 0 and _recap(done)["changed"] == 1, done.stdout + done.stderr
     assert "sequences: 3; critical: 0" in done.stdout and "repaired: 3, left: 0" in done.stdout, done.stdout
-    assert "public.orders_id_seq: 1 -> 501" in done.stdout, done.stdout
+    assert "public.orders_id_seq: next value 1 -> 501" in done.stdout, done.stdout
     for table in ("orders", "customers_customer", "customers_address"):
         shop.sql(f"INSERT INTO {table} DEFAULT VALUES")
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told: when something new burns, when it is over, once a day; never the same twice in between."""
+"""What is told: when there is a new problem, when it is over, once a day; never the same twice in between."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Watch:
 
 
 HEALTHY = {"db1": Outcome(audit(healthy=3), None)}
-BURNS = {"db1": Outcome(audit(finding("a")), None)}
-BURN_TWICE = {"db1": Outcome(audit(finding("a"), finding("b")), None)}
+PROBLEM = {"db1": Outcome(audit(finding("a")), None)}
+TWO_PROBLEMS = {"db1": Outcome(audit(finding("a"), finding("b")), None)}
 DOWN = {"db1": Outcome(None, "no route to host")}
 SHUT = {"db1": Outcome(audit(database_error="database shop: no"), None)}
 
@@ -59,26 +59,26 @@ def names(alert: _alerts.Alert | None) -> Any:
 def test_the_life_of_a_problem() -> None:
     watch = Watch()
     assert watch.run(HEALTHY, 0) is None
-    assert names(watch.run(BURNS, 1)) == (["shop public.a"], [], 1)
-    assert watch.run(BURNS, 2) is None
-    assert names(watch.run(BURN_TWICE, 3)) == (["shop public.b"], [], 2)
-    assert watch.run(BURN_TWICE, 24) is None
+    assert names(watch.run(PROBLEM, 1)) == (["shop public.a"], [], 1)
+    assert watch.run(PROBLEM, 2) is None
+    assert names(watch.run(TWO_PROBLEMS, 3)) == (["shop public.b"], [], 2)
+    assert watch.run(TWO_PROBLEMS, 24) is None
     # A day after it was last told of, which was with the other.
-    assert names(watch.run(BURN_TWICE, 27)) == ([], [], 2)
-    assert watch.run(BURN_TWICE, 28) is None
-    assert names(watch.run(BURNS, 29)) == ([], ["db1 shop public.b: no longer critical"], 1)
+    assert names(watch.run(TWO_PROBLEMS, 27)) == ([], [], 2)
+    assert watch.run(TWO_PROBLEMS, 28) is None
+    assert names(watch.run(PROBLEM, 29)) == ([], ["db1 shop public.b: no longer critical"], 1)
     assert names(watch.run(HEALTHY, 30)) == ([], ["db1 shop public.a: no longer critical"], 0)
     assert watch.run(HEALTHY, 90) is None
-    assert names(watch.run(BURNS, 91)) == (["shop public.a"], [], 1)
+    assert names(watch.run(PROBLEM, 91)) == (["shop public.a"], [], 1)
 
 
 def test_what_a_run_repairs_is_told_once() -> None:
     watch = Watch()
-    watch.run(BURNS, 0)
+    watch.run(PROBLEM, 0)
     repaired = {"db1": Outcome(repair(changes=["a", "c"]), None)}
     assert names(watch.run(repaired, 1, "auto_fix")) == (
         [],
-        ["db1 shop public.a: 2 -> 4712", "db1 shop public.c: 2 -> 4712"],
+        ["repaired db1 shop public.a: next value 2 -> 4712", "repaired db1 shop public.c: next value 2 -> 4712"],
         0,
     )
     assert watch.run(HEALTHY, 2, "auto_fix") is None
@@ -101,11 +101,11 @@ def test_what_could_not_be_repaired_comes_with_its_remedy_and_first() -> None:
 @pytest.mark.parametrize("away", [DOWN, SHUT], ids=["host", "database"])
 def test_what_was_not_looked_at_is_neither_over_nor_new(away: dict[str, Outcome]) -> None:
     watch = Watch()
-    watch.run(BURNS, 0)
+    watch.run(PROBLEM, 0)
     alert = watch.run(away, 1)
     assert alert and [problem.what for problem in alert.new] == ["not audited"] and alert.over == []
     assert watch.run(away, 2) is None
-    alert = watch.run(BURNS, 3)
+    alert = watch.run(PROBLEM, 3)
     assert alert and alert.new == [] and len(alert.over) == 1 and alert.over[0].endswith("audited again")
     # Nor is what another run, of other hosts, did not look at.
     assert watch.run({"db2": Outcome(audit(healthy=1), None)}, 4) is None
@@ -113,7 +113,7 @@ def test_what_was_not_looked_at_is_neither_over_nor_new(away: dict[str, Outcome]
 
 
 @pytest.mark.parametrize(("fail_on", "told"), [("critical", 1), ("warning", 3), ("unknown", 2), ("never", 1)])
-def test_what_burns_is_what_fails(fail_on: str, told: int) -> None:
+def test_a_problem_is_what_fails(fail_on: str, told: int) -> None:
     found = audit(finding("a"), finding("w", status="warning"), finding("u", status="unknown", reasons=["locked"]))
     alert = Watch(fail_on).run({"db1": Outcome(found, None)}, 0)
     assert alert and len(alert.problems) == told
@@ -121,20 +121,20 @@ def test_what_burns_is_what_fails(fail_on: str, told: int) -> None:
 
 def test_what_can_no_longer_be_judged_is_not_over() -> None:
     watch = Watch()
-    watch.run(BURNS, 0)
+    watch.run(PROBLEM, 0)
     hidden = {"db1": Outcome(audit(finding("a", status="unknown", reasons=["no_privilege"])), None)}
     alert = watch.run(hidden, 1)
     assert alert and alert.over == [] and [problem.what for problem in alert.new] == ["unknown"]
     assert watch.run(hidden, 2) is None
     # It is reminded of, although no status of its kind is a failure here.
     assert names(watch.run(hidden, 26)) == ([], [], 1)
-    assert names(watch.run(BURNS, 27)) == (["shop public.a"], [], 1)
+    assert names(watch.run(PROBLEM, 27)) == (["shop public.a"], [], 1)
     assert names(watch.run(HEALTHY, 28)) == ([], ["db1 shop public.a: no longer critical"], 0)
 
 
 def test_what_another_selection_left_out_is_not_over() -> None:
     watch = Watch()
-    watch.run(BURNS, 0)
+    watch.run(PROBLEM, 0)
     other = audit(healthy=1)
     other["selection"] = {**other["selection"], "tables": ["parts"]}
     assert watch.run({"db1": Outcome(other, None)}, 1) is None
@@ -195,11 +195,29 @@ def test_over_is_told_by_thresholds_no_looser_alone() -> None:
     assert names(watch.run(HEALTHY, 2)) == ([], ["db1 shop public.a: no longer warning"], 0)
 
 
+def test_a_statement_that_grows_old_is_not_in_a_mail_but_a_remedy_is() -> None:
+    found = [finding("a"), finding("u", status="unknown", reasons=["no_privilege"], fix=None, remedy="GRANT x TO y;")]
+    alert = Watch("unknown").run({"db1": Outcome(audit(*found), None), "db2": Outcome(None, "no route")}, 0)
+    assert alert
+    lines = _alerts.text(alert).splitlines()
+    assert "unknown db1 shop public.u: " + found[1]["message"] in lines and "    GRANT x TO y;" in lines
+    assert "next, after the remedies above, on monitor1:" in lines
+    assert "    ansible-playbook -i hosts pgops.sequences.check --limit db1,db2" in lines
+    for said in ("\n".join(lines), _alerts.page(alert)):
+        assert (
+            "setval" not in said
+            and "GRANT x TO y;" in said
+            and "not audited</b> db2" in said.replace("not audited db2", "not audited</b> db2")
+        )
+    # A machine has it, with when it was made.
+    assert "setval" in _alerts.body(alert, "json")["problems"][1]["command"]
+
+
 def test_what_could_not_be_logged_is_told_as_repaired_and_that() -> None:
     made = document({"db1": Outcome(repair(changes=["a"]), None)}, run="fix")
     alert = _alerts.decide(made, {}, 24, COMMANDS, {"db1": "the disk is full"}).alert
     assert alert and alert.over == [
-        "db1 shop public.a: 2 -> 4712, repaired, but it could not be logged: the disk is full"
+        "repaired db1 shop public.a: next value 2 -> 4712, but it could not be logged: the disk is full"
     ]
 
 
@@ -238,7 +256,7 @@ def test_a_memory_that_cannot_be_read_silences_nothing(memory: str, tmp_path: Pa
 def test_an_entry_that_is_damaged_within_is_passed_over(damage: dict[str, Any], tmp_path: Path) -> None:
     state = tmp_path / "alerts.json"
     watch = Watch()
-    watch.run(BURNS, 0)
+    watch.run(PROBLEM, 0)
     ((key, kept),) = watch.memory.items()
     _memory.write(state, "mail", {key: kept})
     assert _memory.read(state, "mail") == {key: kept}
@@ -253,7 +271,7 @@ def test_over_is_not_told_of_what_is_still_a_finding() -> None:
     watch._fail_on = "unknown"
     assert watch.run(warned, 1) is None
     watch = Watch()
-    watch.run(BURNS, 0)
+    watch.run(PROBLEM, 0)
     alert = watch.run(warned, 1)
     assert alert and alert.over == [] and [problem.what for problem in alert.new] == ["warning"]
     assert names(watch.run(HEALTHY, 2)) == ([], ["db1 shop public.a: no longer warning"], 0)
@@ -261,9 +279,9 @@ def test_over_is_not_told_of_what_is_still_a_finding() -> None:
 
 def test_a_clock_that_was_wrong_silences_nothing() -> None:
     watch = Watch()
-    watch.run(BURNS, 0)
+    watch.run(PROBLEM, 0)
     watch.memory = {key: kept._replace(told=4e9) for key, kept in watch.memory.items()}
-    assert watch.run(BURNS, 1)
+    assert watch.run(PROBLEM, 1)
 
 
 def test_names_with_lines_of_their_own_make_none() -> None:
@@ -274,20 +292,20 @@ def test_names_with_lines_of_their_own_make_none() -> None:
 def test_a_status_that_becomes_another_is_new() -> None:
     watch = Watch("warning")
     watch.run({"db1": Outcome(audit(finding("a", status="warning")), None)}, 0)
-    assert names(watch.run(BURNS, 1)) == (["shop public.a"], [], 1)
+    assert names(watch.run(PROBLEM, 1)) == (["shop public.a"], [], 1)
 
 
 def test_what_was_not_sent_is_told_again() -> None:
     watch = Watch()
-    assert watch.run(BURNS, 0, sent=False)
-    assert names(watch.run(BURNS, 1)) == (["shop public.a"], [], 1)
-    assert watch.run(BURNS, 2) is None
+    assert watch.run(PROBLEM, 0, sent=False)
+    assert names(watch.run(PROBLEM, 1)) == (["shop public.a"], [], 1)
+    assert watch.run(PROBLEM, 2) is None
 
 
 def test_no_reminder_if_none_is_wanted() -> None:
     watch = Watch(reminder_hours=0)
-    watch.run(BURNS, 0)
-    assert watch.run(BURNS, 24 * 4) is None
+    watch.run(PROBLEM, 0)
+    assert watch.run(PROBLEM, 24 * 4) is None
 
 
 def test_texts_are_bounded_and_escaped() -> None:
@@ -297,8 +315,8 @@ def test_texts_are_bounded_and_escaped() -> None:
     assert alert
     assert _alerts.subject(alert) == "PostgreSQL sequences: 1001 critical in shop on db1"
     said = _alerts.text(alert)
-    assert name in said and "SELECT pg_catalog.setval(" in said and "... and 951 more" in said and len(said) < 20000
-    assert "On monitor1:\n  ansible-playbook -i hosts pgops.sequences.fix --limit db1\n" in said
+    assert name in said and "... and 951 more" in said and len(said) < 20000
+    assert "\nnext, to repair, on monitor1:\n    ansible-playbook -i hosts pgops.sequences.fix --limit db1\n" in said
     page = _alerts.page(alert)
     assert "<script>" not in page and "&lt;script&gt;" in page and "... and 951 more" in page
     assert "<script>" not in _alerts.body(alert, "slack")["text"]
