@@ -21,7 +21,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
     repair_arguments,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover, _fleet, _log, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover_lines, _fleet, _log, _settings, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_steps import Cutover, CutoverError
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import Host, WriteError, or_tell, settings_of, who
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import cleaned
@@ -169,7 +169,8 @@ class _Steps:
         :raises RunError: it did not come to its end
         """
         result = self._result
-        steps = Cutover(self._settings, self._module, result["check_mode"])
+        name = self._task_vars["inventory_hostname"]
+        steps = Cutover(self._settings, self._module, name, result["check_mode"])
         try:
             steps.take()
         except CutoverError as error:
@@ -182,7 +183,7 @@ class _Steps:
                 if steps.fixed.get("diff"):
                     result["diff"] = steps.fixed["diff"]
             result.update({name: steps.target[name] for name in _OF_AUDIT if name in steps.target})
-            result["cutover"] = cleaned(_cutover.told(steps.seen()))
+            result["cutover"] = cleaned(_cutover_lines.told(steps.seen(), steps.stopped))
 
     def _take_over(self, done: Result) -> None:
         """Put what a module returned into the result.

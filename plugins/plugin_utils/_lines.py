@@ -35,7 +35,7 @@ def lines_of(document: Document, where: str) -> list[str]:
     shown = list(_heading(document))
     shown += list(_restored(document))
     if document["run"]["name"] == "cutover":
-        return [*shown, *_not_audited(document), *_cutover(document)]
+        return [*shown, *_cutover(document)]
     shown += _first(list(_not_audited(document)), MOST_HOSTS, where)
     if document["summary"]["hosts"] > 1:
         shown += _first(list(_hosts(document)), MOST_HOSTS + 1, where)
@@ -69,7 +69,11 @@ def _restored(document: Document) -> Iterator[str]:
 def _cutover(document: Document) -> Iterator[str]:
     """What a cut-over says of itself, host by host."""
     for host in document["hosts"]:
-        for line in (host.get("cutover") or {}).get("lines", []):
+        cutover = host.get("cutover") or {}
+        # What a verdict says is not said twice.
+        if host["error"] and not cutover.get("verdict"):
+            yield f"stopped {host['name']}: {host['error']}"
+        for line in cutover.get("lines", []):
             yield f"{_host(document, host['name'])}{line}"
 
 
