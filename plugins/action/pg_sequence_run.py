@@ -171,10 +171,13 @@ class _Steps:
         result = self._result
         name = self._task_vars["inventory_hostname"]
         steps = Cutover(self._settings, self._module, name, result["check_mode"])
+        stopped = "the run did not come to its end"
         try:
             steps.take()
+            stopped = ""
         except CutoverError as error:
-            raise RunError(str(error)) from None
+            stopped = str(error)
+            raise RunError(stopped) from None
         finally:
             if steps.fixed:
                 result["changed"] |= bool(steps.fixed.get("changed"))
@@ -183,7 +186,7 @@ class _Steps:
                 if steps.fixed.get("diff"):
                     result["diff"] = steps.fixed["diff"]
             result.update({name: steps.target[name] for name in _OF_AUDIT if name in steps.target})
-            result["cutover"] = cleaned(_cutover_lines.told(steps.seen(), steps.stopped))
+            result["cutover"] = cleaned(_cutover_lines.told(steps.seen(), stopped))
 
     def _take_over(self, done: Result) -> None:
         """Put what a module returned into the result.

@@ -25,6 +25,7 @@ _POSITION = """
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS position,
        extract(epoch FROM pg_postmaster_start_time())::text AS started_at, current_setting('server_version') AS version,
        current_setting('default_transaction_read_only')::bool AS read_only,
+       quote_ident(current_user) AS role,
        pg_has_role('pg_read_all_stats', 'USAGE') OR current_setting('is_superuser')::bool AS sees_all
 """
 
@@ -73,6 +74,7 @@ def activity_of(session: Reader, databases: List[str]) -> Dict:
         "wal_position": position["position"],
         "started_at": position["started_at"],
         "timeline": timeline,
+        "role": position["role"],
         "version": position["version"].partition(" ")[0],
         "read_only": position["read_only"],
         "sees_all_writers": position["sees_all"],

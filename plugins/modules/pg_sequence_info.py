@@ -290,6 +290,7 @@ activity:
     wal_position: 0/3000060
     started_at: "1795831200.123456"
     timeline: 1
+    role: sequence_reader
     version: "18.4"
     read_only: false
     sees_all_writers: true

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import facts_of, key_of, name_of, server_words
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_verdict import (
+    Reason,
     caveats_of,
     reasons_of,
     steps_of,
@@ -28,7 +29,7 @@ if t.TYPE_CHECKING:
     Result = Mapping[str, t.Any]
 
 _MOST = 20
-"""How many of each are told; the report has all."""
+"""How many of each are told; a report has all."""
 
 _CANNOT_BE_SEEN = (
     "what nobody can see from here: values that sessions and applications hold in",
@@ -40,21 +41,20 @@ _CANNOT_BE_SEEN = (
 def told(seen: Seen, stopped: str = "") -> dict[str, t.Any]:
     """What is to be said of a cut-over: facts for machines, lines and verdict for people.
 
-    :arg stopped: why it ended before anything was moved, where the source is why
+    :arg stopped: why it did not come to its end, if it did not
     """
     if not seen.readings:
         return {"switchable": False, "verdict": None, "reasons": [], "hard": False, "lines": []}
     facts = facts_of(seen)
-    reasons = reasons_of(seen) if seen.fixed else []
-    texts, steps, verdict = [reason.text for reason in reasons], [], None
-    if seen.fixed:
-        steps, verdict = steps_of(seen, reasons), verdict_of(seen, reasons)
-    elif stopped:
-        texts, steps, verdict = [stopped], stopped_steps(seen), f"not yet, because {stopped}; nothing was changed"
+    # What was not looked at to the end is not judged.
+    reasons = [Reason(stopped, "")] if stopped else reasons_of(seen)
+    texts = [reason.text for reason in reasons]
+    steps = stopped_steps(seen) if stopped else steps_of(seen, reasons)
+    verdict = verdict_of(seen, reasons)
     facts.update(
         reasons=texts,
         hard=any(reason.hard for reason in reasons),
-        switchable=bool(seen.fixed) and not reasons and not seen.check_mode,
+        switchable=not reasons and not seen.check_mode,
         verdict=verdict,
     )
     return {**facts, "lines": [*_lines(seen, facts), *_end(seen, facts, steps)]}
@@ -85,8 +85,6 @@ def _lines(seen: Seen, facts: Result) -> Iterator[str]:
 
 def _end(seen: Seen, facts: Result, steps: list[str]) -> Iterator[str]:
     """Verdict and next steps, a line each."""
-    if not facts["verdict"]:
-        return
     if seen.fixed:
         yield from _CANNOT_BE_SEEN
     reasons = facts["reasons"]
@@ -117,7 +115,8 @@ def _of_source(seen: Seen) -> Iterator[str]:
     else:
         yield "the source was read once"
     if not activity.get("sees_all_writers"):
-        yield "who writes there is not seen: GRANT pg_read_all_stats to the role that reads it"
+        role = visible(activity.get("role") or "the role that reads it")
+        yield f"who else writes there is not seen. Remedy, there: GRANT pg_read_all_stats TO {role};"
     if activity.get("read_only"):
         yield "default_transaction_read_only is on there: a default, any session can override it"
     if seen.now.server.get("in_recovery"):
@@ -205,4 +204,6 @@ def _ahead(seen: Seen) -> Iterator[str]:
 
 def _first(lines: list[str]) -> list[str]:
     left = len(lines) - _MOST
-    return lines if left <= 0 else [*lines[:_MOST], f"... and {left} more in the report"]
+    return (
+        lines if left <= 0 else [*lines[:_MOST], f"... and {left} more (pg_sequences_report_dir writes all of it down)"]
+    )

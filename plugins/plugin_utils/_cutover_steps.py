@@ -44,7 +44,6 @@ class Cutover:
 
     :ivar target: what was last found on the target
     :ivar fixed: what pg_sequence_fix returned, once it has run
-    :ivar stopped: why it ended before anything was moved, where the source is why
     """
 
     def __init__(
@@ -68,7 +67,6 @@ class Cutover:
         self._show_all = bool(settings.report_dir or settings.report_file)
         self.target: Result = {}
         self.fixed: Result = {}
-        self.stopped = ""
 
     def seen(self) -> Seen:
         """All that was seen so far."""
@@ -118,8 +116,7 @@ class Cutover:
         if not moving:
             self._still_at = self._still_at or str((self._readings[-1].activity or {}).get("wal_position") or "")
         elif not (self._check_mode or self._settings.get("source_may_move")):
-            self.stopped = moving
-            raise CutoverError(f"not yet: {moving}. Nothing was changed")
+            raise CutoverError(f"{moving}. Nothing was changed")
 
     def _wait_for_rows(self) -> None:
         """Wait a little for rows that are on their way: what is moved then need not be moved again."""

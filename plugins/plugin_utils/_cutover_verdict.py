@@ -90,12 +90,12 @@ def steps_of(seen: Seen, reasons: list[Reason]) -> list[str]:
 
 
 def stopped_steps(seen: Seen) -> list[str]:
-    """What is to be done next where a run ended because the source is still written to."""
-    steps = [f"stop what writes to the source{_ended(seen)}"]
+    """What is to be done next where a run did not come to its end."""
     again = f"{_command(seen)} (and the -i and -e of this run)"
-    steps.append(again)
-    steps.append("or go on all the same: -e pg_sequences_source_may_move=true -e pg_sequences_margin=100000")
-    return steps
+    if seen.fixed or not seen.still_written():
+        return ["settle what stands in the verdict", again]
+    on = "or go on all the same: -e pg_sequences_source_may_move=true -e pg_sequences_margin=100000"
+    return [f"stop what writes to the source{_ended(seen)}", again, on]
 
 
 def _of_sequences(seen: Seen) -> Iterator[Reason]:

@@ -164,7 +164,8 @@ def _repair_verdict(host: Document, left: int, foretold: bool) -> str:
     if unentered := _unentered(host):
         said.append(unentered)
     if cutover := _cutover_verdict(host, foretold):
-        return " ".join([*([unentered] if unentered else []), cutover])
+        # Its verdict says why it ended before its end.
+        return cutover if host["error"] else " ".join([*([unentered] if unentered else []), cutover])
     if said and host["summary"] and not host["error"]:
         said.append("Everything else was done; running it again continues.")
     return " ".join(said)

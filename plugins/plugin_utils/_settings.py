@@ -284,6 +284,11 @@ def _check(settings: Settings, check_mode: bool) -> None:
         raise SettingsError(f"pg_sequences_report_keep is {values['report_keep']}; it is a number of runs, 0 for all")
     if values.get("alert_reminder", 0) < 0:
         raise SettingsError(f"pg_sequences_alert_reminder is {values['alert_reminder']}; it is hours, 0 for never")
+    for new, old in (values.get("reference_databases") or {}).items():
+        if not (isinstance(new, str) and isinstance(old, str) and new and old):
+            raise SettingsError(
+                f"pg_sequences_reference_databases: {{{new!r}: {old!r}}} is no pair of names, {{new: old}}. Nothing was done"
+            )
     _CHECKS.get(settings.run, _nothing)(settings)
     _check_alerts(settings)
 
