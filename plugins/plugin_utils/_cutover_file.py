@@ -109,9 +109,13 @@ def _of_report(path: Path, report: Entry) -> list[Entry]:
         raise FileFault(
             f"{_NAME}: {path} is a report of version {shown}, and this collection reads version {SCHEMA_VERSION}; {_ALL}"
         )
-    run, listed, entries = report.get("run"), report.get("hosts"), report.get("sequences")
-    whole = isinstance(run, dict) and _are_dicts(listed) and _are_dicts(entries)
-    if not whole or not all("name" in one and isinstance(one.get("summary"), (dict, type(None))) for one in listed):
+    run, listed, entries = report.get("run"), _dicts(report.get("hosts")), _dicts(report.get("sequences"))
+    if (
+        not isinstance(run, dict)
+        or listed is None
+        or entries is None
+        or not all("name" in one and isinstance(one.get("summary"), (dict, type(None))) for one in listed)
+    ):
         raise FileFault(f"{_NAME}: {path} is a report that lacks parts of it; {_ALL}")
     hosts = [one for one in listed if one["summary"]]
     if len(hosts) > 1:
@@ -128,8 +132,9 @@ def _of_report(path: Path, report: Entry) -> list[Entry]:
     return kept
 
 
-def _are_dicts(value: t.Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+def _dicts(value: t.Any) -> list[Entry] | None:
+    """A list of dictionaries; None where it is none."""
+    return value if isinstance(value, list) and all(isinstance(each, dict) for each in value) else None
 
 
 def _refuse_part(path: Path, summary: t.Any, entries: list[Entry]) -> None:

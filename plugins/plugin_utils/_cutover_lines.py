@@ -171,7 +171,8 @@ def _missing(one: Result) -> str:
 
 def _of_definitions(seen: Seen) -> Iterator[str]:
     """What differs in definition; other owners, which are often all, by pairs."""
-    found, owners = [], {}
+    found: list[str] = []
+    owners: dict[tuple[str, str], list[Result]] = {}
     for one in (seen.target.get("comparison") or {}).get("defined_otherwise", []):
         parts = []
         for each in one["differences"]:

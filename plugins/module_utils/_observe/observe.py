@@ -77,8 +77,8 @@ def stand(sessions: Sessions, sequences: Iterable[Sequence]) -> list[Observation
     observations = []
     for number, sequence in enumerate(sequences):
         found = states[number]
-        known = (found, None) if isinstance(found, State) else (None, found)
-        observations.append(Observation(sequence, *known, tuple(Reading() for _column in sequence.columns)))
+        state, trouble = (found, None) if isinstance(found, State) else (None, found)
+        observations.append(Observation(sequence, state, trouble, tuple(Reading() for _column in sequence.columns)))
     return observations
 
 
