@@ -23,7 +23,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
     repair_arguments,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover, _fleet, _log, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover_lines, _fleet, _log, _settings, _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_steps import Cutover, CutoverError
 from ansible_collections.pgops.sequences.plugins.plugin_utils._names import SettingsError
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
@@ -236,11 +236,15 @@ class _Steps:
         :raises RunError: it did not come to its end
         """
         result = self._result
-        steps = Cutover(self._settings, self._module, result["check_mode"])
+        name = self._task_vars["inventory_hostname"]
+        steps = Cutover(self._settings, self._module, name, result["check_mode"])
+        stopped = "the run did not come to its end"
         try:
             steps.take()
+            stopped = ""
         except CutoverError as error:
-            raise RunError(str(error)) from None
+            stopped = str(error)
+            raise RunError(stopped) from None
         finally:
             if steps.fixed:
                 result["changed"] |= bool(steps.fixed.get("changed"))
@@ -249,7 +253,7 @@ class _Steps:
                 if steps.fixed.get("diff"):
                     result["diff"] = steps.fixed["diff"]
             result.update({name: steps.target[name] for name in _OF_AUDIT if name in steps.target})
-            result["cutover"] = cleaned(_cutover.told(steps.seen()))
+            result["cutover"] = cleaned(_cutover_lines.told(steps.seen(), stopped))
 
     def _take_over(self, done: Result) -> None:
         """Put what a module returned into the result.

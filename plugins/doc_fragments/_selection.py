@@ -91,16 +91,19 @@ options:
   reference:
     description:
       - How the sequences stood elsewhere - on the server that this one takes over from, or at an earlier time. The C(sequences) of a
-        M(pgops.sequences.pg_sequence_info) with C(show_all=true), or of a C(report.json) of it.
+        M(pgops.sequences.pg_sequence_info) with C(show_all=true), or of a C(report.json) of it; or these as one text of JSON, as
+        C(positions) is. Thousands go faster as a text.
       - They are matched by database, schema and name. One whose next value is not at least the reference's, in the direction of
         counting, is V(critical), reason C(behind_reference), also one that feeds no column.
-      - One whose type, increment, bounds, start, cycle or phase differ is a V(warning), reason C(differs).
+      - One whose type, increment, bounds, start, cycle or phase differ is a V(warning), reason C(differs). Other CACHE and owners are
+        named in C(comparison).
     type: list
     elements: dict
     version_added: 0.1.0
   reference_databases:
     description:
-      - What databases were called in O(reference), where that was otherwise, as C({new name&#58; old name}).
+      - What databases were called in O(reference), where that was otherwise, as C({new name&#58; old name}). A new name that is not
+        looked at is an error.
     type: dict
     version_added: 0.1.0
   gap_threshold:

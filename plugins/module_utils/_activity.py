@@ -8,8 +8,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing as t
+
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence as List
@@ -22,6 +25,7 @@ _POSITION = """
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS position,
        extract(epoch FROM pg_postmaster_start_time())::text AS started_at, current_setting('server_version') AS version,
        current_setting('default_transaction_read_only')::bool AS read_only,
+       quote_ident(current_user) AS role,
        pg_has_role('pg_read_all_stats', 'USAGE') OR current_setting('is_superuser')::bool AS sees_all
 """
 
@@ -38,6 +42,7 @@ ORDER BY a.xact_start
 
 _SLOTS = """
 SELECT s.slot_name::text AS name, s.database::text AS database, s.plugin::text AS plugin, s.active,
+       s.confirmed_flush_lsn::text AS confirmed,
        greatest(0, pg_wal_lsn_diff(
          CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,
          s.confirmed_flush_lsn))::bigint AS lag_bytes
@@ -46,6 +51,10 @@ WHERE s.slot_type = 'logical' AND NOT s.temporary
   AND s.database::text IN (SELECT json_array_elements_text(%(databases)s::json))
 ORDER BY s.slot_name
 """
+
+
+# Servers that replay one log are on one timeline; a promotion begins another.
+_TIMELINE = "SELECT timeline_id AS timeline FROM pg_control_checkpoint()"
 
 
 def activity_of(session: Reader, databases: List[str]) -> Dict:
@@ -57,9 +66,15 @@ def activity_of(session: Reader, databases: List[str]) -> Dict:
     """
     asked = {"databases": json.dumps(list(databases))}
     (position,) = session.query(_POSITION)
+    timeline = None
+    # Not every service lets its users ask.
+    with contextlib.suppress(DatabaseError):
+        ((timeline,),) = [list(row.values()) for row in session.query(_TIMELINE)]
     return {
         "wal_position": position["position"],
         "started_at": position["started_at"],
+        "timeline": timeline,
+        "role": position["role"],
         "version": position["version"].partition(" ")[0],
         "read_only": position["read_only"],
         "sees_all_writers": position["sees_all"],

@@ -72,6 +72,7 @@ def audit_arguments() -> Spec:
                 "expression": {"type": "str"},
             },
         },
+        # Taken out of the arguments before they are checked, and checked by its reader: it may be one text as well.
         "reference": {"type": "list", "elements": "dict"},
         "reference_databases": {"type": "dict"},
         "gap_threshold": {"type": "int", "default": 1000},
@@ -87,7 +88,7 @@ def audit_arguments() -> Spec:
 
 def info_arguments() -> Spec:
     """Options of the audit alone (contract, section 3)."""
-    return {"activity": {"type": "bool", "default": False}}
+    return {"activity": {"type": "bool", "default": False}, "positions": {"type": "bool", "default": False}}
 
 
 def repair_arguments() -> Spec:
@@ -152,11 +153,6 @@ def check_values(params: Mapping[str, t.Any], check_mode: bool = False) -> None:
             if not pattern.lstrip("!"):
                 raise OptionError(f"{name} has an empty pattern; give a name or a shell glob such as 'orders*'")
     _check_columns(params.get("columns") or [])
-    if params.get("mode") == "realign" and params.get("reference") is not None:
-        raise OptionError(
-            "mode: realign goes back to what rows show, and a reference says what they do not show: use one or the other."
-            " Nothing was connected to or changed"
-        )
     if params.get("mode") == "realign" and not params.get("confirm") and not check_mode:
         raise OptionError(
             "mode: realign may move sequences backward; nothing was connected to or changed. "

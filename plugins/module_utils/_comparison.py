@@ -11,7 +11,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import selected
-from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import alignment, creation
+from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import (
+    alignment,
+    counts_alike,
+    creation,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence as List
@@ -39,6 +43,8 @@ def comparison_of(several: List[Audited]) -> Dict | None:
         return None
     only_here: list[Dict] = []
     only_there: list[Dict] = []
+    standing_ahead: list[Dict] = []
+    otherwise: list[Dict] = []
     counts = dict.fromkeys(("compared", "unreadable", "behind", "ahead", "equal", "differs", "not_selected"), 0)
     seen = 0
     for audited in several:
@@ -55,7 +61,10 @@ def comparison_of(several: List[Audited]) -> Dict | None:
                 only_here.append(_place(name, finding.place))
             else:
                 matched.add(finding.place)
-                _count(counts, finding, finding.verdict.reference)
+                if _count(counts, finding, finding.verdict.reference):
+                    standing_ahead.append(_ahead(name, finding, finding.verdict.reference))
+                if finding.verdict.reference.differences or finding.verdict.reference.notes:
+                    otherwise.append(_otherwise(name, finding, finding.verdict.reference))
         for entry in there:
             if (entry.schema, entry.name) in matched:
                 continue
@@ -69,6 +78,8 @@ def comparison_of(several: List[Audited]) -> Dict | None:
         "other_databases": len(reference.entries) - seen,
         "only_here": only_here,
         "only_there": only_there,
+        "standing_ahead": standing_ahead,
+        "defined_otherwise": otherwise,
     }
 
 
@@ -82,8 +93,8 @@ def compared_result(compared: Compared | None, finding: Finding) -> Dict | None:
         "last_value": entry.state.last_value if entry.state else None,
         "is_called": entry.state.is_called if entry.state else None,
         "next_value": entry.next_value,
-        "differences": [difference._asdict() for difference in compared.differences],
-        "statement": alignment(finding.sequence, compared.differences, entry),
+        "differences": _differences(compared),
+        "statement": alignment(finding.sequence, (*compared.differences, *compared.notes), entry),
     }
 
 
@@ -98,17 +109,36 @@ def nothing_compared(comparison: Dict | None) -> str:
     )
 
 
-def _count(counts: Dict, finding: Finding, compared: Compared) -> None:
+def _count(counts: Dict, finding: Finding, compared: Compared) -> bool:
+    """Count a pair; return whether the one here stands ahead."""
     here, there = finding.verdict.next_value, compared.entry.next_value
     counts["differs"] += bool(compared.differences)
-    if here is None or there is None:
+    # Of two that count in opposite directions neither is ahead.
+    if here is None or there is None or not counts_alike(finding.sequence, compared.entry):
         counts["unreadable"] += 1
-        return
+        return False
     counts["compared"] += 1
     if "behind_reference" in finding.verdict.reasons:
         counts["behind"] += 1
-    else:
-        counts["equal" if here == there else "ahead"] += 1
+        return False
+    # One that is about to begin again has a next value beyond its bounds here.
+    equal = here == there or finding.observation.state == compared.entry.state
+    counts["equal" if equal else "ahead"] += 1
+    return not equal
+
+
+def _ahead(database: str, finding: Finding, compared: Compared) -> Dict:
+    values = {"next_value": finding.verdict.next_value, "reference_next_value": compared.entry.next_value}
+    return {**_place(database, finding.place), **values}
+
+
+def _otherwise(database: str, finding: Finding, compared: Compared) -> Dict:
+    result = compared_result(compared, finding) or {}
+    return {**_place(database, finding.place), "differences": result["differences"], "statement": result["statement"]}
+
+
+def _differences(compared: Compared) -> list[Dict]:
+    return [difference._asdict() for difference in (*compared.differences, *compared.notes)]
 
 
 def _is_wanted(selection: Selection, entry: Referred) -> bool:

@@ -24,11 +24,14 @@ class SequenceModule(AnsibleModule):
 
     def __init__(self, **settings: t.Any) -> None:
         """Take AnsibleModule's own arguments."""
+        self.reference: t.Any = None
         super().__init__(**settings)
 
     def _load_params(self) -> None:
         # Before the options are validated and logged, either of which shows them.
         super()._load_params()
+        # Thousands of entries, which AnsibleModule would copy, log, and return with the result. Their reader checks them.
+        self.reference = self.params.pop("reference", None)
         self.no_log_values.update(_secrets(self.params.get("connect_params")))
 
 

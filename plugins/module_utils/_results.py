@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import collections
+import json
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._comparison import compared_result, comparison_of
@@ -88,6 +89,55 @@ def audit_result(several: List[Audited], show_all: bool) -> Dict:
     }
 
 
+def positions_result(several: List[Audited]) -> Dict:
+    """Where sequences stand, as one text that the option ``reference`` takes: thousands go through Ansible as one value.
+
+    :arg several: the databases asked for, whose rows were not read
+    """
+    entries = [
+        _position(finding)
+        for audited in several
+        for finding in sorted(audited.found.findings.values(), key=lambda finding: finding.place)
+    ]
+    databases = [
+        {
+            "name": audited.database.name,
+            "server_version": audited.database.server_version,
+            "in_recovery": audited.database.in_recovery,
+            "error": audited.database.error,
+            "subscriptions": _subscriptions(audited),
+        }
+        for audited in several
+    ]
+    server = next((audited.database.server for audited in several if audited.database.server), None)
+    return {"server": server, "databases": databases, "positions": json.dumps(entries)}
+
+
+def _position(finding: Finding) -> Dict:
+    sequence, state = finding.sequence, finding.observation.state
+    entry = {
+        "database": finding.database,
+        "schema": sequence.schema,
+        "name": sequence.name,
+        "data_type": sequence.data_type,
+        "start_value": sequence.start_value,
+        "increment": sequence.increment,
+        "min_value": sequence.min_value,
+        "max_value": sequence.max_value,
+        "cache_size": sequence.cache_size,
+        "cycle": sequence.cycle,
+        "owner": sequence.owner,
+        "last_value": state.last_value if state else None,
+        "is_called": state.is_called if state else None,
+    }
+    if sequence.columns:
+        entry["columns"] = [{"schema": column.schema, "table": column.table} for column in sequence.columns]
+    if state is None:
+        trouble = finding.observation.trouble
+        entry.update(message=trouble.cause if trouble else None, remedy=trouble.remedy if trouble else None)
+    return entry
+
+
 def _subscriptions(audited: Audited) -> list[Dict]:
     entered = audited.database.entered
     return [dict(one) for one in entered.choice.subscribed.all] if entered else []
@@ -120,6 +170,7 @@ def sequence_result(finding: Finding) -> Dict:
         "max_value": sequence.max_value,
         "cache_size": sequence.cache_size,
         "cycle": sequence.cycle,
+        "owner": sequence.owner,
         "last_value": state.last_value if state else None,
         "is_called": state.is_called if state else None,
         "next_value": verdict.next_value,

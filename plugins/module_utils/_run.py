@@ -27,7 +27,11 @@ from ansible_collections.pgops.sequences.plugins.module_utils._reference.referen
     ReferenceFault,
     refuse_strangers,
 )
-from ansible_collections.pgops.sequences.plugins.module_utils._results import audit_result, selection_result
+from ansible_collections.pgops.sequences.plugins.module_utils._results import (
+    audit_result,
+    positions_result,
+    selection_result,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,15 +44,24 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 
+_REALIGN = (
+    "mode: realign goes back to what rows show, and a reference says what they do not show: use one or the other."
+    " Nothing was connected to or changed"
+)
+
+
 def run_info(module: AnsibleModule) -> None:
     """Audit and exit; fails for bad options or a login database that cannot be entered, never for a finding."""
     audits = for_each(find_databases(module), look, module.params["jobs"])
     for audited in audits:
         if audited.database.error:
             module.warn(audited.database.error)
-    warn_if_nothing(module, audits)
-    result = audit_result(audits, module.params["show_all"])
-    nothing = nothing_compared(result["comparison"])
+    if module.params["positions"]:
+        result = positions_result(audits)
+    else:
+        warn_if_nothing(module, audits)
+        result = audit_result(audits, module.params["show_all"])
+    nothing = nothing_compared(result.get("comparison"))
     if nothing:
         module.fail_json(msg=nothing)
     if module.params["activity"]:
@@ -71,10 +84,13 @@ def _activity(module: AnsibleModule, databases: list[str]) -> dict[str, t.Any]:
 def find_databases(module: AnsibleModule) -> list[Database]:
     """Take the options and find the databases asked for; fails for what cannot be meant, before anything is touched."""
     try:
+        reference = getattr(module, "reference", None)
         check_values(module.params, module.check_mode)
+        if reference is not None and module.params.get("mode") == "realign":
+            raise OptionError(_REALIGN)
         if driver is None:
             module.fail_json(msg=missing_required_lib("psycopg2"), exception=DRIVER_IMPORT_ERROR)
-        target, options = target_of(module.params), AuditOptions.of(module.params)
+        target, options = target_of(module.params), AuditOptions.of(module.params, reference)
         found = enter_all(target, module.params["login_db"], module.params["databases"] or None, options)
         if options.rules.reference:
             refuse_strangers(options.rules.reference, [database.name for database in found])

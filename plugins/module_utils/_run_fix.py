@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline import Audited, look
 from ansible_collections.pgops.sequences.plugins.module_utils._comparison import nothing_compared
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL, UNKNOWN
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Repaired
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.predict import predict
 from ansible_collections.pgops.sequences.plugins.module_utils._results import (
@@ -75,7 +76,11 @@ def _refused(database: Database) -> str | None:
         return None
     what = "the server is a standby" if database.in_recovery else "default_transaction_read_only is on"
     refused = f'sequences of database "{database.name}" cannot be repaired: {what}. Nothing was changed in it'
-    return f"{refused}. Run it on the primary" if database.in_recovery else refused
+    if database.in_recovery:
+        return f"{refused}. Run it on the primary"
+    name = quote_identifier(database.name)
+    cure = f"SET default_transaction_read_only = off; ALTER DATABASE {name} RESET default_transaction_read_only;"
+    return f"{refused}. Where it was set for the database: {cure}"
 
 
 def _warn_structural(module: AnsibleModule, audited: Audited) -> None:

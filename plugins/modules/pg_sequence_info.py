@@ -37,6 +37,12 @@ options:
     type: bool
     default: false
     version_added: 0.1.0
+  positions:
+    description:
+      - Only read where the sequences stand, and return that as RV(positions). No table is read and nothing is judged.
+    type: bool
+    default: false
+    version_added: 0.1.0
 seealso:
   - module: pgops.sequences.pg_sequence_fix
 """
@@ -196,6 +202,9 @@ sequences:
     cycle:
       description: Whether it is declared CYCLE.
       type: bool
+    owner:
+      description: The role it belongs to.
+      type: str
     last_value:
       description: Its last value; null if it could not be read. On a standby it may run up to 32 values ahead.
       type: int
@@ -258,14 +267,20 @@ comparison:
   description:
     - What was compared with O(reference); null without one. C(given) is the sum of C(compared), C(unreadable), C(only_there),
       C(not_selected) and C(other_databases); what was looked at is the sum of C(compared), C(unreadable) and C(only_here).
-    - What is C(only_there) comes with the statement that would make it.
+    - What is C(only_there) comes with the statement that would make it; what is in C(defined_otherwise) with what differs, also in CACHE and
+      owner, and the statement that would make it alike; what is in C(standing_ahead) with both next values.
   type: dict
   returned: success
   sample: {given: 12, compared: 12, unreadable: 0, behind: 1, ahead: 2, equal: 9, differs: 0, not_selected: 0, other_databases: 0,
-           only_here: [], only_there: []}
+           only_here: [], only_there: [], standing_ahead: [], defined_otherwise: []}
+positions:
+  description: The sequences and where they stand, as one text of JSON that the option C(reference) takes.
+  type: str
+  returned: with O(positions=true), in place of RV(summary), RV(sequences) and RV(comparison)
+  sample: '[{"database": "shop", "schema": "public", "name": "orders_id_seq", "last_value": 5000, "is_called": true}]'
 activity:
   description:
-    - What happens on the server, in the databases looked at - its version, when it was started, its position in the log,
+    - What happens on the server, in the databases looked at - its version, when it was started, its position and timeline in the log,
       whether transactions are read-only by default, transactions that have written and are open, and
       logical replication slots with the bytes they lag. C(sees_all_writers) is V(false) for a role that sees its own sessions alone;
       GRANT pg_read_all_stats to it.
@@ -274,11 +289,13 @@ activity:
   sample:
     wal_position: 0/3000060
     started_at: "1795831200.123456"
+    timeline: 1
+    role: sequence_reader
     version: "18.4"
     read_only: false
     sees_all_writers: true
     writers: []
-    slots: [{name: from_old, database: shop, plugin: pgoutput, active: true, lag_bytes: 0}]
+    slots: [{name: from_old, database: shop, plugin: pgoutput, active: true, confirmed: 0/3000060, lag_bytes: 0}]
 """
 
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import (

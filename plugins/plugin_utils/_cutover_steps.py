@@ -13,6 +13,7 @@ afterwards in new sessions. Nothing is decided here: what was seen is judged by 
 from __future__ import annotations
 
 import fnmatch
+import json
 import time
 import typing as t
 
@@ -29,6 +30,10 @@ if t.TYPE_CHECKING:
 _TRIES = 8
 """How often replication is looked at until it has caught up with a source that stands still, a second apart."""
 
+_NAMES = ("schemas", "tables", "sequences")
+_SELECTION = (*_NAMES, "lock_timeout", "statement_timeout", "jobs")
+"""What of the target's options goes for the source as well."""
+
 
 class CutoverError(Exception):
     """Why a cut-over did not come to its end; the text says whether anything was changed."""
@@ -41,33 +46,41 @@ class Cutover:
     :ivar fixed: what pg_sequence_fix returned, once it has run
     """
 
-    def __init__(self, settings: Settings, module: Callable[[str, Result], Result], check_mode: bool) -> None:
+    def __init__(
+        self, settings: Settings, module: Callable[[str, Result], Result], host: str, check_mode: bool
+    ) -> None:
         """Take a host's settings.
 
         :arg module: runs a module with options
+        :arg host: its name in the inventory
         :arg check_mode: whether nothing is to be changed
         """
         self._settings = settings
         self._module = module
+        self._host = host
         self._check_mode = check_mode
         self._databases: dict[str, str] = dict(settings.get("reference_databases") or {})
         self._readings: list[Reading] = []
         self._before: Result = {}
+        self._still_at = ""
+        # Where no report is written nobody needs to be sent all that is well.
+        self._show_all = bool(settings.report_dir or settings.report_file)
         self.target: Result = {}
         self.fixed: Result = {}
 
     def seen(self) -> Seen:
         """All that was seen so far."""
         return Seen(
+            host=self._host,
             check_mode=self._check_mode,
             readings=tuple(self._readings),
             file=str(self._settings.reference_file or ""),
             may_move=bool(self._settings.get("source_may_move")),
-            margin=int(self._settings.get("margin") or 0),
             before=self._before,
             fixed=self.fixed,
             target=self.target,
             databases=self._databases,
+            still_at=self._still_at,
         )
 
     def take(self) -> None:
@@ -76,7 +89,7 @@ class Cutover:
         :raises CutoverError: it did not come to its end
         """
         self._read_source()
-        self._look()
+        self._look(show_all=False)
         self._before = self.target
         refused = self.seen().refused()
         if refused:
@@ -84,32 +97,36 @@ class Cutover:
         if not self._settings.reference_file:
             time.sleep(float(self._settings.get("source_seconds") or 0))
             self._read_source()
-        moving = self.seen().still_written()
-        if moving and not (self._check_mode or self._settings.get("source_may_move")):
-            raise CutoverError(
-                f"not yet: {moving}. Nothing was changed. Stop what writes to the source, then run this again; or set"
-                " pg_sequences_source_may_move=true and leave room by pg_sequences_margin"
-            )
+        self._stop_if_moving()
+        if not self._check_mode:
+            self._wait_for_rows()
         options = self._settings.repair_options()
-        options.update(self._reference(), show_all=True, mode="advance")
+        options.update(self._reference(), show_all=self._check_mode and self._show_all, mode="advance")
         self.fixed = self._done("pg_sequence_fix", options, "the target could not be repaired")
         if self._check_mode:
             self.target = self.fixed
             return
-        self._wait_for_replication()
-        self._look()
-
-    def _wait_for_replication(self) -> None:
-        """Read the source once more, and again until what replicates from it has caught up."""
-        if self._settings.reference_file:
-            return
-        for attempt in range(_TRIES):
-            if attempt:
-                time.sleep(1)
-                self._readings.pop()
+        if not self._settings.reference_file:
             self._read_source()
-            if not self.seen().lagging():
+        self._look(self._show_all)
+
+    def _stop_if_moving(self) -> None:
+        """End here where the source is still written to, unless that is foreseen."""
+        moving = self.seen().still_written()
+        if not moving:
+            self._still_at = self._still_at or str((self._readings[-1].activity or {}).get("wal_position") or "")
+        elif not (self._check_mode or self._settings.get("source_may_move")):
+            raise CutoverError(f"{moving}. Nothing was changed")
+
+    def _wait_for_rows(self) -> None:
+        """Wait a little for rows that are on their way: what is moved then need not be moved again."""
+        for _attempt in range(_TRIES):
+            if not (self._still_at and self.seen().lags()):
                 return
+            time.sleep(1)
+            self._readings.pop()
+            self._read_source()
+            self._stop_if_moving()
 
     def _read_source(self) -> None:
         settings = self._settings
@@ -118,27 +135,25 @@ class Cutover:
                 entries = _cutover_file.read(settings.reference_file)
             except _cutover_file.FileFault as error:
                 raise CutoverError(f"{error}. Nothing was changed") from None
-            self._readings.append(Reading(_cutover_file.slim(entries), {}, None, []))
+            self._readings.append(Reading(entries, json.dumps(entries), {}, None, []))
             return
         options = settings.source_options()
         names = self._names_there()
         options.setdefault("login_db", next((name for name in names if not set(name) & set("*?[!")), "postgres"))
-        for name in ("lock_timeout", "statement_timeout", "jobs"):
-            if settings.get(name) is not None:
-                options[name] = settings.get(name)
-        # Where its sequences stand is all that is asked: no table is worth a scan there.
-        options.update(databases=names, show_all=True, activity=True, max_scan_rows=1)
-        done = self._done("pg_sequence_info", options, "the source could not be read")
+        chosen = {name: value for name, value in settings.audit_options().items() if name in _SELECTION}
+        # Where its sequences stand is all that is asked: no table of it is read.
+        options.update(chosen, databases=names, positions=True, activity=True)
+        done = self._done("pg_sequence_info", options, "the source could not be read", "positions")
         errors = [database["error"] for database in done["databases"] if database["error"]]
         if errors:
             raise CutoverError(f"the source could not be read: {'; '.join(errors)}{self._changed()}")
-        if not done["sequences"]:
+        entries = json.loads(done["positions"])
+        if not entries:
+            what = " that fits what is selected" if set(chosen) & set(_NAMES) else ""
             raise CutoverError(
-                f"the source holds no sequence in {', '.join(names)}, so there is nothing to carry over{self._changed()}"
+                f"the source holds no sequence{what} in {', '.join(names)}, so there is nothing to carry over{self._changed()}"
             )
-        self._readings.append(
-            Reading(_cutover_file.slim(done["sequences"]), done["server"], done["activity"], done["databases"])
-        )
+        self._readings.append(Reading(entries, done["positions"], done["server"], done["activity"], done["databases"]))
 
     def _names_there(self) -> list[str]:
         """The databases to read on the source, as they are called there."""
@@ -150,17 +165,17 @@ class Cutover:
                 names.append(pattern)
         return list(dict.fromkeys(names))
 
-    def _look(self) -> None:
-        options = {**self._settings.audit_options(), **self._reference(), "show_all": True, "activity": True}
+    def _look(self, show_all: bool) -> None:
+        options = {**self._settings.audit_options(), **self._reference(), "show_all": show_all, "activity": True}
         self.target = self._done("pg_sequence_info", options, "the target could not be read")
 
     def _reference(self) -> Result:
-        given: Result = {"reference": self._readings[-1].entries}
+        given: Result = {"reference": self._readings[-1].text}
         return {**given, "reference_databases": self._databases} if self._databases else given
 
-    def _done(self, name: str, options: Result, what: str) -> Result:
+    def _done(self, name: str, options: Result, what: str, key: str = "summary") -> Result:
         done = self._module(name, options)
-        if done.get("failed") or done.get("unreachable") or "summary" not in done:
+        if done.get("failed") or done.get("unreachable") or key not in done:
             why = str(done.get("msg") or "the module failed without a message")
             raise CutoverError(f"{what}: {why}{self._changed() if 'Nothing was' not in why else ''}")
         return done

@@ -152,7 +152,8 @@ def _audit_verdict(host: Document, sequences: list[Document], fail_on: str) -> s
 
 def _repair_verdict(host: Document, left: int, foretold: bool) -> str:
     said = []
-    critical = 0 if foretold else (host["summary"] or {}).get("critical", 0)
+    # One that did not come to its repair has repaired nothing.
+    critical = 0 if foretold or host["error"] else (host["summary"] or {}).get("critical", 0)
     if left:
         said.append(f"{left} sequence(s) could not be repaired; the reasons and remedies stand above.")
     elif critical:
@@ -163,7 +164,8 @@ def _repair_verdict(host: Document, left: int, foretold: bool) -> str:
     if unentered := _unentered(host):
         said.append(unentered)
     if cutover := _cutover_verdict(host, foretold):
-        return " ".join([*([unentered] if unentered else []), cutover])
+        # Its verdict says why it ended before its end.
+        return cutover if host["error"] else " ".join([*([unentered] if unentered else []), cutover])
     if said and host["summary"] and not host["error"]:
         said.append("Everything else was done; running it again continues.")
     return " ".join(said)
@@ -174,8 +176,7 @@ def _cutover_verdict(host: Document, foretold: bool) -> str:
     cutover = host.get("cutover") or {}
     if cutover.get("switchable", True) or not cutover.get("verdict"):
         return ""
-    hard = cutover["only_on_source"] or any("could not" in reason for reason in cutover["reasons"])
-    return "" if foretold and not hard else f"{cutover['verdict'][0].upper()}{cutover['verdict'][1:]}."
+    return "" if foretold and not cutover["hard"] else f"{cutover['verdict'][0].upper()}{cutover['verdict'][1:]}."
 
 
 def _unentered(host: Document) -> str:

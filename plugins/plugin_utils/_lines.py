@@ -32,11 +32,12 @@ def lines_of(document: Document, where: str) -> list[str]:
 
     :arg where: where all of it can be read, for what is not shown
     """
+    if document["run"]["name"] == "cutover":
+        # Its verdict stands at the end of what it says itself.
+        return [*_heading(document), *_cutover(document)]
     shown: list[str] = []
     shown += _first(list(_not_audited(document)), MOST_HOSTS, where)
-    if document["run"]["name"] == "cutover":
-        shown += list(_cutover(document))
-    elif document["run"]["name"] == "info":
+    if document["run"]["name"] == "info":
         shown += [line for sequence in document["sequences"] for line in _details(sequence)]
     else:
         shown += _first([_left(document, unfixed) for unfixed in document["not_fixed"]], MOST_FINDINGS, where)
@@ -47,8 +48,7 @@ def lines_of(document: Document, where: str) -> list[str]:
     if document["summary"]["hosts"] > 1:
         shown += _first(list(_hosts(document)), MOST_HOSTS + 1, where)
     shown += list(_restored(document))
-    if document["run"]["name"] != "cutover":
-        shown += _first(list(_not_judged(document)), MOST_FINDINGS, where)
+    shown += _first(list(_not_judged(document)), MOST_FINDINGS, where)
     shown += list(_heading(document))
     # Some are of several lines.
     return [line for text in shown for line in text.split("\n")]
@@ -66,7 +66,11 @@ def _restored(document: Document) -> Iterator[str]:
 def _cutover(document: Document) -> Iterator[str]:
     """What a cut-over says of itself, host by host."""
     for host in document["hosts"]:
-        for line in (host.get("cutover") or {}).get("lines", []):
+        cutover = host.get("cutover") or {}
+        # What a verdict says is not said twice.
+        if host["error"] and not cutover.get("verdict"):
+            yield f"stopped {host['name']}: {host['error']}"
+        for line in cutover.get("lines", []):
             yield f"{_host(document, host['name'])}{line}"
 
 

@@ -308,6 +308,11 @@ def _check(settings: Settings, check_mode: bool) -> None:
         raise SettingsError(
             f"pg_sequences_alert_reminder is {values['alert_reminder']}; it is hours, 0 for never. Nothing was done"
         )
+    for new, old in (values.get("reference_databases") or {}).items():
+        if not (isinstance(new, str) and isinstance(old, str) and new and old):
+            raise SettingsError(
+                f"pg_sequences_reference_databases: {{{new!r}: {old!r}}} is no pair of names, {{new: old}}. Nothing was done"
+            )
     _CHECKS.get(settings.run, _nothing)(settings)
     _check_alerts(settings)
 

@@ -18,7 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support import fixtures as _fixtures  # noqa: F401  makes the tree that the modules are imported from
-from support.run import run_module, sql
+from support.run import run_module, run_playbook, sql
 from support.servers import Server, client_binaries
 
 _REPEATS = 3
@@ -66,9 +66,18 @@ def _script(source: dict[str, str], target: dict[str, str]) -> None:
     subprocess.run(psql, input="\n".join(row[0] for row in rows), text=True, stdout=subprocess.DEVNULL, check=True)
 
 
+def _playbook(source: dict[str, str], target: dict[str, str]) -> None:
+    """All of a cut-over: three readings of the source, two of the target, the repair, and Ansible around them."""
+    variables = {"pg_sequences_database": "shop", "pg_sequences_source_seconds": 0}
+    for prefix, dsn in (("pg_sequences_source_", source), ("pg_sequences_", target)):
+        variables |= {f"{prefix}login_unix_socket": dsn["host"], f"{prefix}login_port": int(dsn["port"])}
+    done = run_playbook("pgops.sequences.cutover", variables)
+    assert done.returncode == 0 and "verdict: may be switched" in done.stdout, done.stdout
+
+
 def measured(number: int) -> dict[str, float]:
     """Seconds by what was done, the median of some runs."""
-    seconds: dict[str, list[float]] = {"script": [], "repair": [], "again": []}
+    seconds: dict[str, list[float]] = {name: [] for name in ("script", "repair", "again", "playbook")}
     settings = {"max_locks_per_transaction": 512}
     with Server(18, settings=settings) as old, Server(18, settings=settings) as new:
         for server in (old, new):
@@ -77,34 +86,23 @@ def measured(number: int) -> dict[str, float]:
         source, target = old.dsn("shop"), new.dsn("shop")
         _positions(source, 5000)
         where = {"login_unix_socket": source["host"], "login_port": int(source["port"]), "login_db": "shop"}
-        reference = run_module("pg_sequence_info", {**where, "show_all": True})["sequences"]
-        kept = (
-            "database",
-            "schema",
-            "name",
-            "data_type",
-            "start_value",
-            "increment",
-            "min_value",
-            "max_value",
-            "cycle",
-            "last_value",
-        )
-        slim = [{name: one[name] for name in (*kept, "is_called")} for one in reference]
+        reference = run_module("pg_sequence_info", {**where, "positions": True})["positions"]
         here: dict[str, Any] = {
             "login_unix_socket": target["host"],
             "login_port": int(target["port"]),
             "login_db": "shop",
         }
         for _unused in range(_REPEATS):
-            for name in ("script", "repair", "again"):
+            for name in seconds:
                 if name != "again":
                     _positions(target, 1)
                 before = time.monotonic()
                 if name == "script":
                     _script(source, target)
+                elif name == "playbook":
+                    _playbook(source, target)
                 else:
-                    done = run_module("pg_sequence_fix", {**here, "reference": slim})
+                    done = run_module("pg_sequence_fix", {**here, "reference": reference})
                     assert not done["failed"] and len(done["changes"]) == (number if name == "repair" else 0)
                 seconds[name].append(time.monotonic() - before)
                 assert _behind(target) == 0
@@ -112,12 +110,13 @@ def measured(number: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print("| sequences | simplest script | pg_sequence_fix with a reference | ratio | again, nothing to do |")
-    print("|---|---|---|---|---|")
+    print("| sequences | simplest script | the target's part | ratio | again, nothing to do | the whole playbook |")
+    print("|---|---|---|---|---|---|")
     for asked in map(int, sys.argv[1:] or ("1000", "10000")):
         found = measured(asked)
         ratio = found["repair"] / found["script"]
         print(
-            f"| {asked} | {found['script']:.2f} s | {found['repair']:.2f} s | {ratio:.1f} | {found['again']:.2f} s |",
+            f"| {asked:,} | {found['script']:.2f} s | {found['repair']:.2f} s | {ratio:.1f} | {found['again']:.2f} s |"
+            f" {found['playbook']:.1f} s |",
             flush=True,
         )

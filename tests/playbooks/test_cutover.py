@@ -65,7 +65,9 @@ def test_a_cut_over_from_the_first_comparison_to_the_way_back(pair: Pair, tmp_pa
         assert states(pair.new) == before
         # For real it does not go on while the source moves.
         done = run_playbook(CUTOVER, pair.variables())
-        assert done.returncode == 2 and "not yet: " in done.stdout and "Nothing was changed" in done.stdout, done.stdout
+        assert (
+            done.returncode == 2 and "verdict: not yet, because" in done.stdout and "Nothing was changed" in done.stdout
+        ), done.stdout
         assert states(pair.new) == before
     # The switch.
     drawn = states(pair.old)

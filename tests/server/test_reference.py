@@ -63,7 +63,7 @@ def test_a_repair_by_a_reference_in_four_runs(database: Dsn) -> None:
             "differs": 0,
             "not_selected": 0,
         },
-        **{"other_databases": 0, "only_here": [], "only_there": []},
+        **{"other_databases": 0, "only_here": [], "only_there": [], "standing_ahead": [], "defined_otherwise": []},
     }
     assert told["summary"]["critical"] == 6
     planned: list[dict[str, Any]] = []
@@ -114,7 +114,7 @@ def test_what_is_on_one_side_alone_or_defined_otherwise_is_named(database: Dsn) 
     (found,) = [one for one in told["sequences"] if one["name"] == "invoices"]
     assert found["reasons"] == ["behind_reference", "differs"]
     statement = found["reference"]["statement"]
-    assert statement == "ALTER SEQUENCE public.invoices INCREMENT BY 1;"
+    assert statement == "ALTER SEQUENCE public.invoices INCREMENT BY 1 CACHE 1;"
     sql(database, missing["statement"] + statement)
     done = run_module("pg_sequence_fix", options(database, reference=there))
     assert not done["failed"] and done["comparison"]["differs"] == 0 and not done["comparison"]["only_there"], done

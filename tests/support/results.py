@@ -37,6 +37,7 @@ def finding(name: str, **other: Any) -> Result:
         "min_value": 1,
         "max_value": 9223372036854775807,
         "cache_size": 1,
+        "owner": "postgres",
         "cycle": False,
         "last_value": 1,
         "is_called": True,

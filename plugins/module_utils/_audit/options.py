@@ -28,6 +28,7 @@ class AuditOptions(t.NamedTuple):
     :ivar statement_timeout: seconds
     :ivar jobs: the most sessions with one database
     :ivar show_all: keep also what is not worth a word
+    :ivar positions: read where sequences stand, and no rows
     """
 
     selection: Selection
@@ -37,11 +38,13 @@ class AuditOptions(t.NamedTuple):
     statement_timeout: float
     jobs: int
     show_all: bool
+    positions: bool = False
 
     @classmethod
-    def of(cls, params: Mapping[str, t.Any]) -> AuditOptions:
+    def of(cls, params: Mapping[str, t.Any], reference: t.Any = None) -> AuditOptions:
         """Take them from a module's parameters; where these hold a ``mode``, sequences may be moved.
 
+        :arg reference: the option of that name
         :raises ReferenceFault: the reference cannot be meant
         """
         policy = None
@@ -49,14 +52,16 @@ class AuditOptions(t.NamedTuple):
             realign = params["mode"] == "realign"
             leave = not params["move_subscribed"]
             policy = Policy(realign, params["margin"], params["max_jump"], params["lock_tables"], leave)
-        reference = reference_of(params["reference"], params["reference_databases"])
+        positions = bool(params.get("positions"))
+        compared = reference_of(reference, params["reference_databases"])
         return cls(
             selection=Selection.of(params),
             limits=Limits(params["max_scan_rows"], params["trust_index_functions"]),
-            rules=Rules(Thresholds(params["gap_threshold"], params["near_limit_percent"]), policy, reference),
+            rules=Rules(Thresholds(params["gap_threshold"], params["near_limit_percent"]), policy, compared),
             lock_timeout=params["lock_timeout"],
             statement_timeout=params["statement_timeout"],
             jobs=params["jobs"],
             # What is compared is counted by name.
-            show_all=params["show_all"] or reference is not None,
+            show_all=params["show_all"] or positions or compared is not None,
+            positions=positions,
         )

@@ -18,7 +18,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose i
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.describe import describe
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import SelectionError
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import decide
-from ansible_collections.pgops.sequences.plugins.module_utils._observe.observe import observe
+from ansible_collections.pgops.sequences.plugins.module_utils._observe.observe import observe, stand
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.pool import tried_twice
 from ansible_collections.pgops.sequences.plugins.module_utils._unchanged import altered
@@ -135,6 +135,8 @@ def observed(entered: Entered, sequences: List[Sequence]) -> list[Finding]:
     """
     rules, role = entered.options.rules, entered.sessions.role
     limits = entered.options.limits
+    if entered.options.positions:
+        return [decide(entered.name, each, rules, role) for each in stand(entered.sessions, sequences)]
     seen = observe(entered.sessions, sequences, limits)
     seen = with_suspicions(entered.sessions, entered.choice, entered.suspects, seen, limits)
     return [decide(entered.name, observation, rules, role) for observation in seen]

@@ -31,6 +31,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._model import Trou
 from ansible_collections.pgops.sequences.plugins.module_utils._reference.differences import (
     counts_alike,
     differences_of,
+    notes_of,
 )
 
 if t.TYPE_CHECKING:
@@ -54,7 +55,7 @@ def compared(observation: Observation, verdict: Verdict, entry: Referred | None,
         return verdict
     sequence, state = observation.sequence, observation.state
     differences = differences_of(sequence, state, entry)
-    verdict = verdict._replace(reference=Compared(entry, differences))
+    verdict = verdict._replace(reference=Compared(entry, differences, notes_of(sequence, entry)))
     troubles = (*verdict.troubles, *_troubles(observation, verdict, entry))
     # What it would have been skipped for is no matter: the reference says where it has to be.
     reasons = [] if verdict.status == SKIPPED else list(verdict.reasons)
@@ -130,9 +131,8 @@ def _troubles(observation: Observation, verdict: Verdict, entry: Referred) -> tu
     if entry.state is None:
         where = f'in database "{entry.database}" of the reference'
         cause = f"where it stood {where} could not be read" + (f" ({entry.why})" if entry.why else "")
-        return (
-            Trouble("no_privilege", cause, f"GRANT SELECT ON SEQUENCE {sequence.sql_name} there, and read it again"),
-        )
+        there = entry.remedy or f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO the role that reads it"
+        return (Trouble("no_privilege", cause, f"on the server of the reference: {there}"),)
     if not counts_alike(sequence, entry):
         cause = "it counts in the other direction than the reference, so the two cannot be compared"
         return (Trouble("differs", cause, "give both the same INCREMENT"),)

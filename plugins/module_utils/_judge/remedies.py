@@ -120,7 +120,7 @@ def _settle(verdict: Verdict) -> str:
     if first.reason != "no_privilege":
         return first.remedy
     grants = [grant.strip() for x in settleable if x.reason == first.reason for grant in x.remedy.split(";")]
-    return " ".join(f"{grant};" if grant.startswith("GRANT") else grant for grant in dict.fromkeys(grants) if grant)
+    return " ".join(f"{grant};" if "GRANT " in grant else grant for grant in dict.fromkeys(grants) if grant)
 
 
 def _for_warning(observation: Observation, verdict: Verdict) -> str | None:

@@ -59,10 +59,14 @@ class Thresholds(t.NamedTuple):
 
 
 class Compared(t.NamedTuple):
-    """How a sequence stood elsewhere, and in what it is defined otherwise (docs/rules.md, section 6)."""
+    """How a sequence stood elsewhere, and in what it is defined otherwise (docs/rules.md, section 6).
+
+    :ivar notes: in what they differ without being another sequence for it: CACHE and owner
+    """
 
     entry: Referred
     differences: tuple[Difference, ...] = ()
+    notes: tuple[Difference, ...] = ()
 
 
 class Verdict(t.NamedTuple):

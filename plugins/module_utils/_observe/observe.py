@@ -67,6 +67,21 @@ def observe(sessions: Sessions, sequences: Iterable[Sequence], limits: Limits) -
     return observations
 
 
+def stand(sessions: Sessions, sequences: Iterable[Sequence]) -> list[Observation]:
+    """Read where sequences stand, and no rows.
+
+    :returns: one observation for each sequence, in their order, whose columns say nothing
+    """
+    sequences = list(sequences)
+    states = read_states(sessions, dict(enumerate(sequences)))
+    observations = []
+    for number, sequence in enumerate(sequences):
+        found = states[number]
+        state, trouble = (found, None) if isinstance(found, State) else (None, found)
+        observations.append(Observation(sequence, state, trouble, tuple(Reading() for _column in sequence.columns)))
+    return observations
+
+
 def _look_ahead(
     sessions: Sessions,
     sequences: List[Sequence],

@@ -58,6 +58,16 @@ def differences_of(sequence: Sequence, state: State | None, entry: Referred) -> 
     return tuple(found)
 
 
+def notes_of(sequence: Sequence, entry: Referred) -> tuple[Difference, ...]:
+    """In what else they differ, as far as the reference says: it changes no value that is handed out."""
+    found = []
+    if entry.cache_size is not None and entry.cache_size != sequence.cache_size:
+        found.append(Difference("cache_size", str(sequence.cache_size), str(entry.cache_size)))
+    if entry.owner and entry.owner != sequence.owner:
+        found.append(Difference("owner", sequence.owner, entry.owner))
+    return tuple(found)
+
+
 def counts_alike(sequence: Sequence, entry: Referred) -> bool:
     """Whether both count in the same direction; otherwise their positions say nothing of each other."""
     return (sequence.increment > 0) == (entry.increment > 0)
@@ -75,6 +85,7 @@ def alignment(sequence: Sequence, differences: tuple[Difference, ...], entry: Re
         "max_value": f"MAXVALUE {entry.max_value}",
         "start_value": f"START WITH {entry.start_value}",
         "cycle": "CYCLE" if entry.cycle else "NO CYCLE",
+        "cache_size": f"CACHE {entry.cache_size}",
     }
     parts = [words[name] for name in words if any(difference.what == name for difference in differences)]
     return f"ALTER SEQUENCE {sequence.sql_name} {' '.join(parts)};" if parts else None

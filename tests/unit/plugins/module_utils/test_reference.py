@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import hypothesis
@@ -257,3 +258,80 @@ def test_what_is_missing_can_be_made() -> None:
     assert creation(found) == (
         'CREATE SEQUENCE "public"."o""dd" AS bigint INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 20 CYCLE;'
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"last_value": 10**30}, "beyond what a sequence can hold"),
+        ({"last_value": "1_000"}, "'1_000' is no whole number"),
+        ({"last_value": [[1]] * 100000}, "a list is no whole number"),
+        ({"is_called": {"a": 1}}, "a dict is neither true nor false"),
+        ({"last_value": -5}, "stands at -5, which is not between 1 and"),
+        ({"min_value": 10, "max_value": 1}, "has the bounds 10 to 1"),
+        ({"data_type": "bigint; DROP TABLE t"}, "has a data_type that no sequence has"),
+        ({"database": None}, "has a database that is no name"),
+        ({"name": {"a": 1}}, "has a name that is no name"),
+        ({"name": ""}, "has a name that is no name"),
+        ({"schema": "a\0b"}, "has a schema that is no name"),
+        ({"name": "\ud800"}, "has a name that is no name"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_what_no_sequence_can_be_is_refused(more: dict[str, Any], said: str) -> None:
+    with pytest.raises(ReferenceFault) as caught:
+        reference_of([entry(**more)], None)
+    assert said in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("columns", [5, "abc", ["a", {}, {"schema": 1, "table": 2}], [None]], ids=str)
+def test_columns_that_are_none_say_nothing(columns: Any) -> None:
+    reference = reference_of([entry(columns=columns)], None)
+    assert reference and reference.of_database("shop")[0].tables == ()
+
+
+def test_what_was_said_of_one_that_could_not_be_read_stays_short_and_steers_no_terminal() -> None:
+    reference = reference_of([entry(last_value=None, message="\x1b[2J\nevil" + "x" * 100000)], None)
+    assert reference
+    why = reference.of_database("shop")[0].why
+    assert why.isprintable() and len(why) < 600
+
+
+@pytest.mark.parametrize("text", ["[1", "{}", '"a"', "[" * 100000, "5"])
+def test_a_text_that_is_no_reference_is_refused(text: str) -> None:
+    with pytest.raises(ReferenceFault):
+        reference_of(text, None)
+
+
+def test_a_text_of_json_is_a_reference() -> None:
+    assert reference_of(json.dumps([entry()]), None) == reference_of([entry()], None)
+
+
+@pytest.mark.parametrize("names", [{"shop": None}, {"shop": ""}, {"shop": 5}, {5: "shop"}], ids=str)
+def test_names_of_databases_that_are_none_are_refused(names: Any) -> None:
+    with pytest.raises(ReferenceFault, match="is no pair of names"):
+        reference_of([entry()], names)
+
+
+def test_a_name_for_a_database_that_is_not_looked_at_is_refused() -> None:
+    reference = reference_of([entry()], {"shp": "shop"})
+    assert reference
+    with pytest.raises(ReferenceFault, match='says what "shp" was called, but what is looked at is "shop"'):
+        refuse_strangers(reference, ["shop"])
+
+
+@pytest.mark.parametrize(("increment", "last", "first"), [(1, 90, 1), (-1, 1, 90)])
+def test_a_reference_that_is_about_to_begin_again_asks_for_its_first_value(
+    increment: int, last: int, first: int
+) -> None:
+    bounds = {"min_value": 1, "max_value": 90, "increment": increment, "cycle": True, "start_value": first}
+    there = entry(**bounds, last_value=last)
+    here = sequence(**bounds)
+    assert decided(here, State(first, False), there).step is None
+    assert decided(here, State(last, True), there).step is None
+
+
+def test_other_cache_and_owner_are_named_and_are_no_warning() -> None:
+    found = decided(sequence(), State(5000, True), entry(cache_size=20, owner="somebody"))
+    assert found.verdict.status == "healthy" and found.verdict.reference
+    assert [note.what for note in found.verdict.reference.notes] == ["cache_size", "owner"]
