@@ -85,7 +85,7 @@ def test_the_monitor_takes_what_its_runs_take_and_its_own() -> None:
 @pytest.mark.parametrize("run", ["check", "fix"])
 def test_every_option_of_a_module_can_be_set(run: str) -> None:
     spec = {**connection_arguments(), **audit_arguments(), **(repair_arguments() if run == "fix" else {})}
-    values = {"str": "x", "int": 7, "float": 8.0, "bool": True, "path": "x", "dict": {"a": 1}, "list": ["x"]}
+    values = {"str": "x", "int": 7, "float": 8.0, "bool": True, "path": "x", "dict": {"a": "1"}, "list": ["x"]}
     given = {
         f"pg_sequences_{name}": option.get("choices", [values[option["type"]]])[-1] for name, option in spec.items()
     }

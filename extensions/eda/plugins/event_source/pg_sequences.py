@@ -102,13 +102,23 @@ EXAMPLES = r"""
 
 _COLLECTION = Path(__file__).absolute().parents[4]
 
-# The loader of event sources knows no collections: what is not here is loaded by its path.
-_UTILS = _COLLECTION / "plugins" / "plugin_utils"
-_ARGUMENTS = runpy.run_path(str(_UTILS / "_event_arguments.py"))
-_WATCHED = runpy.run_path(str(_UTILS / "_watched.py"))
-Watched, heartbeat = _WATCHED["Watched"], _WATCHED["heartbeat"]
-ArgumentError, Server, Settings = (_ARGUMENTS[name] for name in ("ArgumentError", "Server", "Settings"))
-read_arguments, without_secrets = _ARGUMENTS["read_arguments"], _ARGUMENTS["without_secrets"]
+if t.TYPE_CHECKING:
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._event_arguments import (
+        ArgumentError,
+        Server,
+        Settings,
+        read_arguments,
+        without_secrets,
+    )
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._watched import Watched, heartbeat
+else:
+    # The loader of event sources knows no collections: what is not here is loaded by its path.
+    _UTILS = _COLLECTION / "plugins" / "plugin_utils"
+    _ARGUMENTS = runpy.run_path(str(_UTILS / "_event_arguments.py"))
+    _WATCHED = runpy.run_path(str(_UTILS / "_watched.py"))
+    Watched, heartbeat = _WATCHED["Watched"], _WATCHED["heartbeat"]
+    ArgumentError, Server, Settings = (_ARGUMENTS[name] for name in ("ArgumentError", "Server", "Settings"))
+    read_arguments, without_secrets = _ARGUMENTS["read_arguments"], _ARGUMENTS["without_secrets"]
 
 # Runs the module out of the collection's folder, whatever that is called: the regular import would need the right tree
 # above it, and PyPI's package ansible hides every other ansible_collections. It ends when nobody holds the other end of
