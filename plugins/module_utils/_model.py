@@ -9,23 +9,13 @@
 from __future__ import annotations
 
 import functools
-import re
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._limits import Reach, limits_of, type_limits
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
 
 SINGLE, POOLED, POOLED_LO = "single", "pooled", "pooled_lo"
 """How applications allocate ids: a drawn value stands for itself, for those up to it, for those from it on."""
-
-
-class Reach(t.NamedTuple):
-    """Values a sequence can hand out and every one of its columns can store; empty where ``lowest > highest``."""
-
-    lowest: int
-    highest: int
-
-    def __contains__(self, value: object) -> bool:
-        return isinstance(value, int) and self.lowest <= value <= self.highest
 
 
 class Mapping(t.NamedTuple):
@@ -130,7 +120,7 @@ class Subscription(t.NamedTuple):
     state: str | None
 
 
-class Sequence(t.NamedTuple):
+class Definition(t.NamedTuple):
     """A sequence's definition (``pg_sequence``), what the session may do with it, and the columns it feeds.
 
     :ivar oid: its oid; names can change hands, this cannot
@@ -166,7 +156,11 @@ class Sequence(t.NamedTuple):
     named: bool = False
     owner_is_superuser: bool = False
 
-    @property
+
+class Sequence(Definition):
+    """A definition, and what follows from it: asked for many times while a sequence is judged, worked out once."""
+
+    @functools.cached_property
     def ascending(self) -> bool:
         """Whether it counts upward."""
         return self.increment > 0
@@ -176,7 +170,7 @@ class Sequence(t.NamedTuple):
         """Whether it is an extension's or the system's, and nobody named it."""
         return (self.system or self.of_extension) and not self.named
 
-    @property
+    @functools.cached_property
     def storable(self) -> Reach:
         """Its MINVALUE..MAXVALUE, cut by what each numeric column can store."""
         lowest, highest = self.min_value, self.max_value
@@ -188,7 +182,7 @@ class Sequence(t.NamedTuple):
                 lowest, highest = max(lowest, limits.lowest + down), min(highest, limits.highest - up)
         return Reach(lowest, highest)
 
-    @property
+    @functools.cached_property
     def reach(self) -> Reach:
         """What is storable, cut by the range that the user says is its own (contract, section 1)."""
         lowest, highest = self.storable
@@ -334,40 +328,6 @@ def is_quick(column: Column, reading: Reading) -> bool:
     return not column.parts and (reading.scan_rows or 0) <= LONG_SCAN_ROWS
 
 
-_INTEGERS = {
-    "smallint": Reach(-(2**15), 2**15 - 1),
-    "integer": Reach(-(2**31), 2**31 - 1),
-    "bigint": Reach(-(2**63), 2**63 - 1),
-    # Beyond these a floating-point column no longer tells neighbours apart.
-    "real": Reach(-(2**24), 2**24),
-    "double precision": Reach(-(2**53), 2**53),
-}
-
-
-# Plain numeric holds 131072 digits before the point; no sequence gets anywhere near this.
-_UNBOUNDED = Reach(-(10**40), 10**40)
-
-
-def type_limits(base_type: str, modifier: int) -> Reach | None:
-    """The whole numbers that a type stores exactly.
-
-    :arg base_type: as ``format_type`` names it, without modifier
-    :arg modifier: ``atttypmod``; for numeric it packs precision and scale (manual, 8.1.2), -1 for none
-    :returns: their range, unbounded, as far as sequences go, for plain numeric; None where the type does not store whole numbers faithfully
-    """
-    if base_type != "numeric":
-        return _INTEGERS.get(base_type)
-    if modifier < 4:
-        return _UNBOUNDED
-    precision = ((modifier - 4) >> 16) & 0xFFFF
-    # The scale is an 11-bit signed number; a negative one rounds ids to tens, hundreds, ...
-    scale = (((modifier - 4) & 0x7FF) ^ 1024) - 1024
-    if scale < 0:
-        return None
-    largest = 10 ** min(40, max(0, precision - scale)) - 1
-    return Reach(-largest, largest)
-
-
 def column_limits(column: Column) -> tuple[Reach, ...]:
     """What cuts the reach because of this column: its type, and the types its default casts to.
 
@@ -376,21 +336,7 @@ def column_limits(column: Column) -> tuple[Reach, ...]:
     # What an expression makes of the column has no limits of its own.
     if column.transformed or column.mapping.expression is not None:
         return ()
-    return _limits(column.base_type, column.modifier, column.casts)
-
-
-# A handful of types serve thousands of columns, and each verdict asks several times.
-@functools.lru_cache(maxsize=1000)
-def _limits(base_type: str, modifier: int, casts: tuple[str, ...]) -> tuple[Reach, ...]:
-    limits = [type_limits(base_type, modifier), *map(_cast_limits, casts)]
-    return tuple(limit for limit in limits if limit is not None)
-
-
-def _cast_limits(name: str) -> Reach | None:
-    numeric = re.fullmatch(r"numeric\((\d+),(\d+)\)", name)
-    if not numeric:
-        return type_limits(name, -1)
-    return type_limits("numeric", (int(numeric.group(1)) << 16) + int(numeric.group(2)) + 4)
+    return limits_of(column.base_type, column.modifier, column.casts)
 
 
 def takes_numbers(column: Column) -> bool:

@@ -37,26 +37,16 @@ def _versions() -> tuple[list[int], list[str]]:
 VERSIONS, LEFT_OUT = _versions()
 
 
-# Minutes each, and hardly a difference between versions: unless versions are asked for, on the newest alone.
-_LONG = {
-    "test_alerts.py",
-    "test_concurrency.py",
-    "test_cutover.py",
-    "test_django.py",
-    "test_examples.py",
-    "test_faults.py",
-    "test_fleet.py",
-    "test_guides.py",
-    "test_monitor.py",
-    "test_monitor_user.py",
-    "test_package.py",
-    "test_playbooks.py",
-    "test_pooling.py",
-    "test_properties.py",
-    "test_restore.py",
-    "test_restore_then_fix.py",
-    "test_security.py",
-    "test_terminal.py",
+# Where versions of PostgreSQL make most difference; unless versions are asked for, all others run on the newest alone, and
+# on all of them by make matrix.
+_ON_EVERY_VERSION = {
+    "test_privileges.py",
+    "test_readonly.py",
+    "test_reference.py",
+    "test_restore_cases.py",
+    "test_shapes.py",
+    "test_suspicions.py",
+    "test_testbed.py",
 }
 
 
@@ -66,14 +56,14 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long tests to the newest version; ``make matrix`` runs them on all."""
+    """Leave most tests to the newest version; ``make matrix`` runs them on all."""
     if os.environ.get("PGOPS_PG_VERSIONS"):
         return
     long = [
         item
         for item in items
         if item.get_closest_marker("matrix")
-        or (item.path.name in _LONG and _version(item) not in (None, max(VERSIONS)))
+        or (item.path.name not in _ON_EVERY_VERSION and _version(item) not in (None, max(VERSIONS)))
     ]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in set(long)]

@@ -19,6 +19,7 @@ PACKAGE = "ansible_collections.pgops.sequences.plugins.module_utils."
 ROOMS = (
     "_arguments",
     "_postgres",
+    "_limits",
     "_model",
     "_reference",
     "_activity",
@@ -39,7 +40,7 @@ ROOMS = (
 )
 """The way of the data. A room imports from itself and from those before it."""
 
-PURE = ("_model", "_reference", "_suspect", "_judge")
+PURE = ("_limits", "_model", "_reference", "_suspect", "_judge")
 """Rooms that send no SQL and know no Ansible: of connecting they know only how names are quoted."""
 
 LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION = 400, 200, 60

@@ -12,7 +12,8 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import literals
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import SelectionError
-from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE, type_limits
+from ansible_collections.pgops.sequences.plugins.module_utils._limits import type_limits
+from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._discover.selection import MappedColumn, Selection

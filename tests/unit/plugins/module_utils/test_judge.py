@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from ansible_collections.pgops.sequences.plugins.module_utils import _model
+from ansible_collections.pgops.sequences.plugins.module_utils import _limits, _model
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Rules, decide
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Move, Policy, Refusal, plan
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets import state_for
@@ -771,8 +771,8 @@ RANGED = sequence(columns=[mapped(minimum=1000, maximum=1999)])
 
 
 def test_a_range_of_its_own_cuts_the_reach() -> None:
-    assert RANGED.reach == _model.Reach(1000, 1999)
-    assert RANGED.storable == _model.Reach(1, MAX64)
+    assert RANGED.reach == _limits.Reach(1000, 1999)
+    assert RANGED.storable == _limits.Reach(1, MAX64)
     assert said(seen(RANGED, 1501, 1500)) == "healthy"
     assert said(seen(RANGED, 5, None)) == "critical behind" and next_after(seen(RANGED, 5, None)) == 1000
     assert next_after(seen(RANGED, 5, 1500)) == 1501
