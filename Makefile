@@ -73,7 +73,7 @@ $(RULEBOOK_VENV)/installed: tests/eda/requirements.txt
 	$(call environment,$(RULEBOOK_VENV),$<)
 	@touch $@
 
-cores: $(INSTALLED) ## sanity, unit tests and playbooks on every supported ansible-core, each with one of its Pythons (20 minutes)
+cores: $(INSTALLED) ## sanity, unit tests, targets and playbooks on every supported ansible-core, each with one of its Pythons (20 minutes)
 	@$(VENV)/bin/python tests/cores.py $(if $(CORES),--cores $(CORES))
 
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules; a soak of the monitor (hours)

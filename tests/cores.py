@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run sanity, the unit tests and the playbooks' smoke test on every ansible-core that is supported.
+"""Run sanity, the unit tests, the integration targets and the playbooks' smoke test on every ansible-core that is supported.
 
 As a program: ``cores.py``, or ``cores.py --cores 2.17 2.21``. Each has an environment of its own, which is made once and
 kept until the requirements change. Exit code 1 if anything failed, or a Python is missing.
@@ -54,6 +54,7 @@ _TELLING = re.compile(r"ERROR|FATAL|FAILED|E  ")
 STEPS = {
     "sanity": ["{python}", "tests/support/toolchain.py", "sanity"],
     "unit": ["{python}", "-m", "pytest", "-q", "tests/unit"],
+    "targets": ["{python}", "tests/support/toolchain.py", "targets"],
     "playbooks": ["{python}", "-m", "pytest", "-q", "-n", "2", "tests/playbooks/test_playbooks.py"],
 }
 
