@@ -21,11 +21,12 @@ if t.TYPE_CHECKING:
 
     Name = tuple[str, ...]
 
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
-_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+# The texts are anybody's: whatever is in one, each part of it is looked at a bounded number of times.
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?(?:\*/|\Z)", re.S)
+_NAME = r'(?:"(?:[^"]|""){1,63}"|[\w$]{1,63})'
 _PART = re.compile(r'"((?:[^"]|"")+)"|([\w$]+)')
 _DRAWN = re.compile(
-    rf"""nextval\s*\(\s*'\s*({_NAME}(?:\s*\.\s*{_NAME})?)\s*'|({_NAME}(?:\.{_NAME})?)\.nextval\b""", re.I
+    rf"""nextval\s*\(\s*'\s*({_NAME}(?:\s*\.\s*{_NAME})?)\s*'|(?<![\w$"])({_NAME}(?:\.{_NAME})?)\.nextval\b""", re.I
 )
 _ASSIGNED = re.compile(rf"\bnew\.({_NAME})\s*:?=|\binto\s+(?:strict\s+)?new\.({_NAME})", re.I)
 

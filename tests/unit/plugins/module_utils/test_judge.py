@@ -853,6 +853,17 @@ def test_two_that_fit_equally_are_named_and_none_is_suspected() -> None:
     assert found.keys == () and {one.table for one in found.tied} == {"gs", "ges"}
 
 
+@pytest.mark.parametrize(
+    "filling",
+    ["a" * 10**6, '"' * 10**6, "/*" * 500_000, "-" * 10**6, "nextval('" * 10**5, "a." * 500_000],
+    ids=lambda text: text[:2],
+)
+def test_a_triggers_text_of_a_megabyte_is_read_in_one_go(filling: str) -> None:
+    source = f"new.id := nextval('s'); {filling} ; new.id := nextval('s')"
+    facts = _model.Facts((_model.Orphan(7, "public", "s", False),), (), (_model.Trigger(source, (key("t"),)),))
+    assert suspicion.guesses(facts)[7].keys == (key("t"),)
+
+
 def test_names_are_cut_as_postgresql_cuts_them() -> None:
     assert names.serial_name("t" * 60, "id") == f"{'t' * 56}_id_seq"
     assert names.serial_name("t" * 40, "c" * 40) == f"{'t' * 29}_{'c' * 29}_seq"
