@@ -9,14 +9,17 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _room, _variables
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import failed
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play import VERBOSITY, failed
 from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import plain
 
 _ARGUMENTS: dict[str, t.Any] = {
     "run": {"type": "str", "required": True, "choices": list(_variables.ENTRY_POINTS)},
 }
+
+display = Display()
 
 _NOT_AUDITED = "It was not audited in this run."
 
@@ -37,7 +40,10 @@ class ActionModule(ActionBase):
         _validated, options = self.validate_argument_spec(argument_spec=_ARGUMENTS)
         verdict = self._verdict(options["run"], task_vars)
         result["changed"] = False
-        return failed(result, verdict) if verdict else result
+        if verdict:
+            return failed(result, verdict)
+        result["_ansible_verbose_override"] = display.verbosity < VERBOSITY
+        return result
 
     def _verdict(self, run: str, task_vars: dict[str, t.Any]) -> str:
         """Why the host fails; empty where it does not."""

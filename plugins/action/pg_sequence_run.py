@@ -328,7 +328,8 @@ class _Steps:
 
     def _leave(self, why: str) -> None:
         """Look, and leave to be repaired what would be, since that could not be logged."""
-        self._audit()
+        if self._result["summary"] is None:
+            self._audit()
         for each in self._result["sequences"]:
             if _fleet.fails(each, "unknown"):
                 entry = {name: each[name] for name in ("database", "schema", "name", "reasons", "message")}

@@ -77,16 +77,17 @@ class UnresolvedError(_names.SettingsError):
 
 
 def hosts_of(action: ActionBase, task_vars: Mapping[str, t.Any]) -> list[Host]:
-    """All hosts of the play, each with the variables that it would have if the task at hand were its own."""
+    """All hosts of the play, each with the variables that it would have if the task at hand were its own.
+
+    Those that stand with the task itself are left out.
+    """
     manager = action._task.get_variable_manager()
     inventory, play = manager._inventory, action._task.get_play()
-    found = []
-    for name in task_vars["ansible_play_hosts_all"]:
-        if name == task_vars["inventory_hostname"]:
-            found.append(Host(name, task_vars))
-        else:
-            found.append(Host(name, manager.get_vars(play=play, host=inventory.get_host(name), task=action._task)))
-    return found
+    task = action._task.copy()
+    # Of the task alone: by them it reaches nobody (roles/pg_sequences/tasks).
+    task.vars = {}
+    names = task_vars["ansible_play_hosts_all"]
+    return [Host(name, manager.get_vars(play=play, host=inventory.get_host(name), task=task)) for name in names]
 
 
 def settings_of(

@@ -120,6 +120,33 @@ def test_a_first_host_that_is_broken_keeps_no_other_from_being_told_of(
     assert {host["name"] for host in report["hosts"]} == names
 
 
+def test_how_hosts_are_reached_may_be_a_template_of_all(shop: dict[str, Any], tmp_path: Path) -> None:
+    reach = {name: f"{{{{ my_{name} }}}}" for name in ("host", "port", "user", "connection", "become", "remote_tmp")}
+    mine = {"my_host": "localhost", "my_port": 22, "my_user": "", "my_connection": "local", "my_become": False}
+    hosts = {name: {**mine, "my_remote_tmp": str(tmp_path), "my_name": name} for name in ("controller", "b")}
+    shared = {**shop, **{f"ansible_{name}": value for name, value in reach.items()}}
+    shared["pg_sequences_report_dir"] = f"{tmp_path}/{{{{ ansible_host }}}}-{{{{ my_name }}}}"
+    place = tmp_path / "hosts.json"
+    place.write_text(json.dumps({"all": {"vars": shared, "children": {"fleet": {"hosts": hosts}}}}))
+    done = run_playbook("pgops.sequences.check", {}, "-i", str(place), "-e", "pg_sequences_hosts=fleet")
+    assert (done.returncode, failed(done)) == (2, {"controller", "b"}), done.stdout + done.stderr
+    for name in hosts:
+        report = json.loads((tmp_path / f"localhost-{name}" / "latest" / "report.json").read_text())
+        assert [host["name"] for host in report["hosts"]] == [name] and report["summary"]["critical"] == 1
+
+
+ODD = ["a b", "d\u00e9j\u00e0", "a'b", "-x", "..", "%h", "a,b", "this controller"]
+
+
+def test_odd_names_of_hosts(shop: dict[str, Any], tmp_path: Path) -> None:
+    hosts = {name: shop for name in ODD}
+    done = run_playbook("pgops.sequences.check", {}, *inventory(tmp_path / "h.json", hosts, report_dir=f"{tmp_path}/r"))
+    assert done.returncode == 2 and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    report = json.loads((tmp_path / "r/latest/report.json").read_text())
+    found = {host["name"]: host["summary"]["critical"] for host in report["hosts"]}
+    assert set(found.values()) == {1} and set(found) == set(ODD), found
+
+
 def test_a_broken_host_keeps_no_other_from_being_repaired(shop: dict[str, Any], tmp_path: Path) -> None:
     hosts = {"a": {**shop, "ansible_host": "{{ nope }}"}, "b": {**shop, "pg_sequences_margin": "{{ nope }}"}, "c": shop}
     done = run_playbook("pgops.sequences.fix", {}, *inventory(tmp_path / "hosts.json", hosts))

@@ -183,21 +183,28 @@ def test_a_line_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path) -> No
     assert path.read_text() == '{"half": \n{"whole": 1}\n'
 
 
-def _write_and_wait(folder: Path, barrier: Any) -> None:
-    for _time in range(40):
-        barrier.wait()
-        _folder.write(folder, NOW, {"report.json": "{}"}, keep=1)
+def test_two_writers_that_keep_one_run_leave_one_and_latest_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = _folder._rename
+    # A fork would hold the lock as well.
+    other = multiprocessing.get_context("spawn").Process(
+        target=_folder.write, args=(tmp_path, NOW, {"report.json": "other"}, 1)
+    )
 
+    def meet(*args: Any) -> str:
+        place = rename(*args)
+        monkeypatch.setattr(_folder, "_rename", rename)
+        # It comes between this run's folder and latest, unless it is made to wait.
+        other.start()
+        other.join(5)
+        return place
 
-def test_two_writers_that_keep_one_run_leave_one_and_latest_leads_to_it(tmp_path: Path) -> None:
-    barrier = multiprocessing.Barrier(2)
-    writers = [multiprocessing.Process(target=_write_and_wait, args=(tmp_path, barrier)) for _each in range(2)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert [writer.exitcode for writer in writers] == [0, 0]
-    assert (tmp_path / "latest" / "report.json").read_text() == "{}"
+    monkeypatch.setattr(_folder, "_rename", meet)
+    _folder.write(tmp_path, NOW, {"report.json": "mine"}, 1)
+    other.join()
+    assert other.exitcode == 0
+    assert (tmp_path / "latest" / "report.json").read_text() == "other"
     assert names(tmp_path) == [os.readlink(tmp_path / "latest"), "latest"]
 
 
