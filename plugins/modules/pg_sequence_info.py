@@ -237,7 +237,7 @@ sequences:
     remedy:
       description:
         - What settles it, ready to be copied - a statement, a GRANT, an option; null where nothing does. GRANTs are for all
-          of a schema.
+          of a schema. An ALTER that rewrites a table says so in a comment, with the size of the table and its indexes.
       type: str
       sample: SELECT pg_catalog.setval('public.orders_id_seq'::regclass, 4711, true);
     fix:

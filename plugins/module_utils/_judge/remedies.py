@@ -18,7 +18,6 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves impor
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL
 from ansible_collections.pgops.sequences.plugins.module_utils._model import SINGLE, column_limits
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import (
-    quote_identifier,
     quote_literal,
     readable,
 )
@@ -45,8 +44,8 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
     sequence = observation.sequence
     reasons = (*verdict.reasons, *(refusal.reasons if refusal else ()))
     if refusal and refusal.columns:
-        tables = sorted({column.sql_table for column in refusal.columns})
-        return " ".join(f"GRANT UPDATE ON {table} TO {quote_identifier(role)};" for table in tables)
+        tables = sorted({readable(column.schema, column.table) for column in refusal.columns})
+        return " ".join(f"GRANT UPDATE ON {table} TO {readable(role)};" for table in tables)
     if "subscribed" in reasons:
         return "carry it over at the cut-over, with the playbook pgops.sequences.cutover; or move it now with move_subscribed: true"
     if "max_jump" in reasons and "behind_reference" in reasons and verdict.reference:
@@ -63,12 +62,12 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
     if refusal and refusal.by_margin:
         return "run with a smaller margin"
     if "no_room" in reasons:
-        return _widen(sequence)
+        return _widen(observation)
     if "exhausted" in reasons:
-        return f"{_widen(sequence)} or go back to unused values with mode: realign and confirm: true"
+        return f"{_widen(observation)} or go back to unused values with mode: realign and confirm: true"
     if "no_privilege" in reasons and refusal and refusal.jump is not None:
         return _grant_to_move(
-            sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, quote_identifier(role)
+            sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, readable(role)
         )
     if verdict.troubles:
         return _settle(verdict)
@@ -101,8 +100,8 @@ def _confirm(observation: Observation) -> str:
     (column,) = columns
     name = quote_literal(seen.sequence.sql_name)
     return (
-        f"{text} or, where the column has lost its default: ALTER TABLE {column.sql_table} ALTER COLUMN"
-        f" {column.sql_name} SET DEFAULT nextval({name}::regclass);"
+        f"{text} or, where the column has lost its default: ALTER TABLE {readable(column.schema, column.table)} ALTER COLUMN"
+        f" {readable(column.name)} SET DEFAULT nextval({name}::regclass);"
     )
 
 
@@ -121,14 +120,14 @@ def _for_warning(observation: Observation, verdict: Verdict) -> str | None:
     if "suspected" in verdict.reasons:
         return _confirm(observation)
     if "wrapped" in verdict.reasons or "near_limit" in verdict.reasons:
-        return _widen(sequence)
+        return _widen(observation)
     if "gap" in verdict.reasons:
         return "where the gap is not wanted, and no application still holds values of it: mode: realign, confirm: true"
     if "out_of_bounds" in verdict.reasons:
         sign = ">" if sequence.ascending else "<"
         pairs = zip(sequence.columns, observation.readings)
         return " ".join(
-            f"SELECT * FROM {column.sql_table} WHERE {column.sql_name} {sign} {verdict.limit};"
+            f"SELECT * FROM {readable(column.schema, column.table)} WHERE {readable(column.name)} {sign} {verdict.limit};"
             for column, reading in pairs
             if reading.out_of_bounds
         )
@@ -154,19 +153,34 @@ def place_of(sequence: Sequence, column: Column) -> str:
 def _grant_to_move(sequence: Sequence, behind: bool, jump: int, role: str) -> str:
     if behind and jump // abs(sequence.increment) <= MOST_STEPS:
         return f"GRANT USAGE ON SEQUENCE {sequence.sql_name} TO {role}; or run as its owner: {sequence.owner}"
-    return f"GRANT {quote_identifier(sequence.owner)} TO {role}; only its owner can move it that far, or back"
+    return f"GRANT {readable(sequence.owner)} TO {role}; only its owner can move it that far, or back"
 
 
-def _widen(sequence: Sequence) -> str:
-    """The statements that give a sequence and its columns more room in the direction of counting."""
+def rewritten(sequence: Sequence) -> list[Column]:
+    """The columns that need a wider type for more room in the direction of counting: their tables are rewritten."""
     ascending, reach = sequence.ascending, sequence.reach
     end = reach.highest if ascending else reach.lowest
-    statements = [
-        f"ALTER TABLE {column.sql_table} ALTER COLUMN {column.sql_name} TYPE bigint;"
+    return [
+        column
         for column in sequence.columns
         if any((limit.highest if ascending else limit.lowest) == end for limit in column_limits(column))
         and column.base_type != "bigint"
     ]
+
+
+def _widen(observation: Observation) -> str:
+    """The statements that give a sequence and its columns more room in the direction of counting."""
+    sequence = observation.sequence
+    ascending, reach = sequence.ascending, sequence.reach
+    end = reach.highest if ascending else reach.lowest
+    statements, sizes = [], dict(observation.sizes)
+    for column in rewritten(sequence):
+        size = f", {sizes[column.relation]} with its indexes," if column.relation in sizes else ""
+        # A comment, so that it can be pasted as it is.
+        warning = f"/* rewrites the table{size} and locks it meanwhile */"
+        statements.append(
+            f"ALTER TABLE {readable(column.schema, column.table)} ALTER COLUMN {readable(column.name)} TYPE bigint {warning};"
+        )
     bound = sequence.max_value if ascending else sequence.min_value
     if bound == end:
         largest = _LARGEST.get(sequence.data_type, 2**63 - 1)
