@@ -76,7 +76,7 @@ class ActionModule(ActionBase):
                 except (WriteError, _send.SendError) as error:
                     word = "No mail was sent" if channel == "mail" else "The webhook was not reached"
                     for host in hosts:
-                        said = f"{word}, so the next run tells it again: {visible(str(error))}."
+                        said = f"{word}, so the next run sends it again: {visible(str(error))}."
                         result["failures"][host] = f"{result['failures'].get(host, '')} {said}".strip()
                 else:
                     result["told"] += told
@@ -117,11 +117,11 @@ class ActionModule(ActionBase):
                     _memory.write(state, key, decision.memory)
                 except OSError as error:
                     raise ToldError(
-                        f"It was told by {channel}, but that could not be remembered, so the next run tells it again:"
+                        f"It was sent by {channel}, but that could not be remembered, so the next run sends it again:"
                         f" pg_sequences_alert_state: {state}: {error.strerror or error}."
                     ) from None
                 if refused:
-                    raise ToldError(f"The mail server refused {', '.join(refused)}; all others were told.")
+                    raise ToldError(f"The mail server refused {', '.join(refused)}; all others have it.")
                 return [f"{channel}: {_alerts.subject(decision.alert)}"]
 
         return or_tell("pg_sequences_alert_state", state, work)
