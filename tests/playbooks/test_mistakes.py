@@ -12,7 +12,7 @@ import pytest
 from playbooks.test_terminal import BAD, Terminal, at, rows
 
 from support.run import sql
-from support.servers import Server
+from support.servers import Server, client_binaries
 
 PASSWORD = "s3cr3t-of-mine"
 
@@ -96,6 +96,7 @@ def test_a_mistake_is_answered_by_a_sentence(database: dict[str, str], role: str
         "text": str(tmp_path / "notes.txt"),
         "bare": str(tmp_path / "bare"),
         "name": database["dbname"],
+        "tools": str(client_binaries()),
     }
     host = {**at(database, database=database["dbname"], login_password=PASSWORD), **mistake.host}
     plain = {key: str(value).format(**known) for key, value in host.items() if value is not None}
