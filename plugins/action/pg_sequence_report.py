@@ -89,7 +89,7 @@ class ActionModule(ActionBase):
             for names, sentence in _write_all(fleet, files):
                 for name in names:
                     failures.setdefault(name, []).append(sentence)
-        where = files[0] if files else "pg_sequences_report_dir puts all of it into files"
+        where = files[0] if files else "pg_sequences_report_dir puts everything into files"
         lines = lines_of(document, where)
         lines += [f"masked {name}: {fleet.masked[name]}" for name in sorted(fleet.masked)]
         _show(lines)

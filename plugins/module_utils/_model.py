@@ -304,6 +304,7 @@ class Observation(t.NamedTuple):
     :ivar state: its state, or None where it could not be read
     :ivar trouble: why the state could not be read
     :ivar readings: one for each column of the sequence, in the same order
+    :ivar sizes: how large tables with their indexes are, in words, by oid; only where a remedy would rewrite one
     :ivar suspicion: of one that no column is known to draw from: what it may feed, and what is seen if it does
     """
 
@@ -312,6 +313,7 @@ class Observation(t.NamedTuple):
     trouble: Trouble | None
     readings: tuple[Reading, ...]
     suspicion: tuple[Guess, Observation | None] | None = None
+    sizes: tuple[tuple[int, str], ...] = ()
 
     @property
     def was_quick(self) -> bool:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pg_sequence_alert
-short_description: Tell what is new or over on the hosts of a play, by mail and webhook
+short_description: Send alerts of what is new or over on the hosts of a play, by mail and webhook
 version_added: 0.1.0
 description:
   - A step of the role P(pgops.sequences.pg_sequences#role), which calls it for you. It sends where a host's variables C(pg_sequences_mail_to)
     or C(pg_sequences_webhook_url) say so. Hosts that name the same destination share a message.
-  - Told are problems that are new or have become others, what was repaired or is over, and, once in C(pg_sequences_alert_reminder) hours,
-    what is still there. Nothing is told twice in between.
+  - An alert holds problems that are new or have become others, what was repaired or is over, and, once in C(pg_sequences_alert_reminder) hours,
+    what is still there. Nothing is sent twice in between.
   - A problem is a sequence whose status is a failure by the host's C(pg_sequences_fail_on), one that could not be repaired, and a host or
     database that could not be audited. Over is only what was looked at again, on the same server, with a selection and
-    thresholds no looser, and is no problem then. One that can no longer be judged is told of as that.
-  - What was told is kept in C(pg_sequences_alert_state); runs at the same time wait for each other.
-  - It runs on the controller. It does not fail; what could not be told is in RV(failures) and told by the next run.
+    thresholds no looser, and is no problem then. One that can no longer be judged is a problem of that kind.
+  - What was sent is kept in C(pg_sequences_alert_state); runs at the same time wait for each other.
+  - It runs on the controller. It does not fail; what could not be sent is in RV(failures), and the next run sends it.
 author:
   - pgops contributors (@pgops)
 extends_documentation_fragment:
@@ -35,7 +35,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Tell what is new or over
+- name: Send what is new or over
   pgops.sequences.pg_sequence_alert:
     run: check
   run_once: true
@@ -43,10 +43,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 failures:
-  description: What could not be told, by the names of the hosts.
+  description: What could not be sent, by the names of the hosts.
   returned: success
   type: dict
-  sample: {db1: "No mail was sent, so the next run tells it again: Connection refused."}
+  sample: {db1: "No mail was sent, so the next run sends it again: Connection refused."}
 told:
   description: What was sent, a line each.
   returned: success

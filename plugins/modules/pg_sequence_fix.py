@@ -191,7 +191,7 @@ not_fixed:
     remedy:
       description: The statement or option to use next.
       type: str
-      sample: ALTER TABLE "public"."orders" ALTER COLUMN "id" TYPE bigint;
+      sample: ALTER TABLE public.orders ALTER COLUMN id TYPE bigint /* rewrites the table, 120 MB with its indexes, and locks it meanwhile */;
 server:
   description:
     - The server that was looked at. C(address) is as it was given, a host or the folder of a socket, empty for the default socket.

@@ -176,7 +176,7 @@ sequences:
           description: Whether an index serves the reading, in every partition.
           type: bool
         furthest_value:
-          description: The furthest value it holds within the reach, as a whole number; null if there is none.
+          description: The furthest value it holds among those that the sequence can hand out and the column can store, as a whole number; null if there is none.
           type: int
         error:
           description: Why it could not be read; null if it could.
@@ -245,8 +245,8 @@ sequences:
       type: str
     remedy:
       description:
-        - What settles it, ready to be copied - a statement, a GRANT, an option; null where nothing does. GRANTs are for all
-          of a schema.
+        - What to run next, ready to be copied - a statement, a GRANT, an option; null where nothing does. GRANTs are for all
+          of a schema. An ALTER that rewrites a table says so in a comment, with the size of the table and its indexes.
       type: str
       sample: SELECT pg_catalog.setval('public.orders_id_seq'::regclass, 4711, true);
     fix:

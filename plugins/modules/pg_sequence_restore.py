@@ -38,7 +38,7 @@ attributes:
     details:
       - A dump is restored once into a database, while what it brought is there, unless O(force=true). With O(command) every run changes.
       - Tables that were filled carry a note, a comment on their row type, which no dump takes along. A role that owns none of the
-        tables can leave none, and is told so.
+        tables can leave none, and gets a warning.
 options:
   database:
     description:
@@ -134,7 +134,7 @@ options:
       - Number of parallel jobs, for custom and directory archives. With O(data_only=true) the tables must be empty, or emptied by O(clean=true).
       - A C(pg_restore) of 17 or newer cannot use several with a server before 17; one is used, with a warning.
       - More than one cannot be one transaction. Afterwards the server is asked whether all tables are there and which hold rows. What a
-        failed restore leaves behind is told, and a further run does not load it a second time; it asks for O(clean=true).
+        failed restore leaves behind is said, and a further run does not load it a second time; it asks for O(clean=true).
       - Also the number of parallel connections for O(analyze).
     type: int
     default: 1

@@ -15,7 +15,7 @@ description:
     and M(pgops.sequences.pg_sequence_restore) with them, as the run needs it. What C(module_defaults) give the collection's action
     group goes after the variables.
   - It does not fail. What kept the host from coming to its end is RV(error), so that the other hosts go on and
-    M(pgops.sequences.pg_sequence_report) can tell of it.
+    M(pgops.sequences.pg_sequence_report) can report it.
 author:
   - pgops contributors (@pgops)
 extends_documentation_fragment:
@@ -55,7 +55,7 @@ run:
   type: str
   sample: check
 id:
-  description: What tells it from other results; a result counts in one report.
+  description: What distinguishes it from other results; a result counts in one report.
   returned: always
   type: str
   sample: 0b5c7a52-6f0c-4d0e-9d64-a1a5f4f5d1c3

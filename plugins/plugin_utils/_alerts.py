@@ -13,6 +13,7 @@ import shlex
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils import _news
+from ansible_collections.pgops.sequences.plugins.plugin_utils._lines import AS_ABOVE
 from ansible_collections.pgops.sequences.plugins.plugin_utils._news import Kept
 from ansible_collections.pgops.sequences.plugins.plugin_utils._problems import Problem, is_over, problems_of
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import moment, visible
@@ -21,8 +22,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
-
-AS_ABOVE = "the remedy above settles it, too"
 
 MOST_TOLD = 50
 """How many problems one alert lists; it says how many more there are."""

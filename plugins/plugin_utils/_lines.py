@@ -20,7 +20,9 @@ if t.TYPE_CHECKING:
 
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
 
-_UNDRAWN = (("suspected", "suspected"), ("no_column", "unknown use"))
+_UNDRAWN = (("suspected", "suspected"), ("no_column", "of unknown use"))
+
+AS_ABOVE = "the remedy above settles it, too"
 
 MOST_HOSTS = 40
 MOST_FINDINGS = 100
@@ -43,7 +45,7 @@ def lines_of(document: Document, where: str) -> list[str]:
         shown += _first([_left(document, unfixed) for unfixed in document["not_fixed"]], MOST_FINDINGS, where)
         told = {_place(document, unfixed) for unfixed in document["not_fixed"]}
         findings = [sequence for sequence in document["sequences"] if _place(document, sequence) not in told]
-        shown += _first([_finding(document, sequence) for sequence in findings], MOST_FINDINGS, where)
+        shown += _first(list(_findings(document, findings)), MOST_FINDINGS, where)
         shown += _first([_change(document, change) for change in document["changes"]], MOST_FINDINGS, where)
     if document["summary"]["hosts"] > 1:
         shown += _first(list(_hosts(document)), MOST_HOSTS + 1, where)
@@ -125,9 +127,17 @@ def _left(document: Document, unfixed: Document) -> str:
     return _indented(f"left {_place(document, unfixed)}: {visible(unfixed['message'])}", remedy)
 
 
-def _finding(document: Document, sequence: Document) -> str:
-    """What was found, and below it what settles it, whole, to be copied."""
-    remedy = sequence.get("remedy")
+def _findings(document: Document, findings: list[Document]) -> Iterator[str]:
+    """What was found, and below it what settles it, whole, to be copied; what settles several of a database stands once."""
+    told = set()
+    for sequence in findings:
+        remedy = sequence.get("remedy")
+        key = (sequence["host"], sequence["database"], remedy)
+        yield _finding(document, sequence, AS_ABOVE if remedy and key in told else remedy)
+        told.add(key)
+
+
+def _finding(document: Document, sequence: Document, remedy: str | None) -> str:
     # Of what is only behind, the playbook that repairs it is named once, at the end: a statement grows old.
     movable = sequence["status"] == "critical" and sequence["fix"]
     # What cannot be judged says in its message what would help.

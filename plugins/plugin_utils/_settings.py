@@ -231,6 +231,10 @@ def _from_text(name: str, value: t.Any, spec: Mapping[str, t.Any]) -> t.Any:
             found = yaml.safe_load(value)
         except yaml.YAMLError:
             found = value
+        if spec.get("elements") == "dict" and not isinstance(found, (list, dict)):
+            raise SettingsError(
+                f"{name}={value} is not a list of entries; on a command line it is given as -e '{{\"{name}\": [{{...}}]}}'. Nothing was done"
+            )
         return [found] if spec["type"] == "list" and isinstance(found, dict) else found
     if spec["type"] == "list":
         return [part.strip() for part in value.split(",") if part.strip()]

@@ -27,7 +27,11 @@ _OF_AUDIT = {name.removeprefix("pg_sequences_"): name for name in (*_variables.C
 _VALUE = r"true|false|\d+|\[[^\]]*\]|realign|advance|UTF8|SQL_ASCII|C\b"
 
 # Words that stand in a sentence without a value, and can be nothing else.
-_ALONE = ("max_jump", "max_scan_rows", "psql_commands", "data_only", "bin_dir", "connect_params")
+_ALONE = (
+    *("max_jump", "max_scan_rows", "psql_commands", "data_only", "bin_dir", "connect_params"),
+    *("login_host", "login_port", "login_user", "login_password", "login_unix_socket", "login_db", "session_role"),
+    *("ssl_mode", "ca_cert", "lock_timeout", "statement_timeout"),
+)
 
 
 _WHOLE = {
@@ -54,6 +58,8 @@ def as_variables(text: str, run: str) -> str:
     text = re.sub(rf"(?<![\w\".'-])({options}): ({_VALUE})(?![\w\"'])", assigned, text)
     alone = "|".join(name for name in _ALONE if name in names)
     text = re.sub(rf"(?<![\w\".'-])({alone})(?![\w\".'(=:-])", lambda found: names[found[1]], text)
+    # A selection that fits nothing is named before what it says.
+    text = re.sub(r"\A(tables|schemas|sequences|databases): (?=\")", r"pg_sequences_\1: ", text)
     text = re.sub(r"\bmargin\b(?=$|;)", "pg_sequences_margin", text)
     for option, variable in _WHOLE.items():
         text = text.replace(option, variable)

@@ -113,7 +113,7 @@ def test_a_mail_server_that_is_down_hides_nothing(
         done = run("check", **wrong)
         said = told(done.stdout)
         assert done.returncode == 2 and "behind: the next value is 1, but orders.id already goes up to 40" in said
-        assert "No mail was sent, so the next run tells it again" in said and "1 critical" in said
+        assert "No mail was sent, so the next run sends it again" in said and "1 critical" in said
     # The other way is told once all the same.
     assert (len(mails.mails), len(hook.bodies)) == (0, 1)
     assert run("check").returncode == 2
@@ -126,7 +126,7 @@ def test_a_webhook_that_does_not_answer_hides_nothing(
     sql(shop, "INSERT INTO orders VALUES (40)")
     hook.code = 500
     done = run("check", fail_on="never")
-    assert done.returncode == 2 and "The webhook was not reached, so the next run tells it again" in told(done.stdout)
+    assert done.returncode == 2 and "The webhook was not reached, so the next run sends it again" in told(done.stdout)
     assert (len(mails.mails), len(hook.bodies)) == (1, 0)
     hook.code = 200
     assert run("check", fail_on="never", webhook_format="slack").returncode == 0
@@ -180,9 +180,7 @@ def test_one_address_that_is_refused_is_named_and_the_others_are_told_once(
     monkeypatch.setattr(MailServer, "handle_RCPT", take, raising=False)
     sql(shop, "INSERT INTO orders VALUES (40)")
     done = run("check", mail_to="ops@example.com,gone@example.com", webhook_url=None)
-    assert done.returncode == 2 and "The mail server refused gone@example.com; all others were told." in told(
-        done.stdout
-    )
+    assert done.returncode == 2 and "The mail server refused gone@example.com; all others have it." in told(done.stdout)
     assert "No mail was sent" not in told(done.stdout) and len(mails.mails) == 1
     done = run("check", mail_to="ops@example.com,gone@example.com", webhook_url=None)
     assert len(mails.mails) == 1 and "refused" not in told(done.stdout)
@@ -203,7 +201,7 @@ def test_what_was_told_and_cannot_be_remembered_is_said(
     sql(shop, "INSERT INTO orders VALUES (40)")
     done = run("check", alert_state=str(folder / "alerts.json"), webhook_url=None)
     assert done.returncode == 2 and len(mails.mails) == 1
-    assert "It was told by mail, but that could not be remembered" in told(done.stdout), done.stdout
+    assert "It was sent by mail, but that could not be remembered" in told(done.stdout), done.stdout
 
 
 def test_critical_that_becomes_unknown_is_told_and_not_over(shop: dict[str, str], run: Run, hook: WebServer) -> None:

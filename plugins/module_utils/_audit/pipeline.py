@@ -13,6 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._audit.found import Found
+from ansible_collections.pgops.sequences.plugins.module_utils._audit.sizes import needs_size, sizes_of
 from ansible_collections.pgops.sequences.plugins.module_utils._audit.suspects import with_suspicions
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.choose import choose
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.describe import describe
@@ -139,7 +140,14 @@ def observed(entered: Entered, sequences: List[Sequence]) -> list[Finding]:
         return [decide(entered.name, each, rules, role) for each in stand(entered.sessions, sequences)]
     seen = observe(entered.sessions, sequences, limits)
     seen = with_suspicions(entered.sessions, entered.choice, entered.suspects, seen, limits)
-    return [decide(entered.name, observation, rules, role) for observation in seen]
+    findings = [decide(entered.name, observation, rules, role) for observation in seen]
+    sizes = sizes_of(entered.sessions, findings)
+    if not sizes:
+        return findings
+    return [
+        decide(entered.name, x.observation._replace(sizes=tuple(sizes.items())), rules, role) if needs_size(x) else x
+        for x in findings
+    ]
 
 
 def vanished(findings: Iterable[Finding]) -> set[int]:

@@ -18,7 +18,6 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves impor
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL
 from ansible_collections.pgops.sequences.plugins.module_utils._model import POOLED_LO, SINGLE, column_limits
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import (
-    quote_identifier,
     quote_literal,
     readable,
 )
@@ -45,8 +44,8 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
     sequence = observation.sequence
     reasons = (*verdict.reasons, *(refusal.reasons if refusal else ()))
     if refusal and refusal.columns:
-        tables = sorted({column.sql_table for column in refusal.columns})
-        return " ".join(f"GRANT UPDATE ON {table} TO {quote_identifier(role)};" for table in tables)
+        tables = sorted({readable(column.schema, column.table) for column in refusal.columns})
+        return " ".join(f"GRANT UPDATE ON {table} TO {readable(role)};" for table in tables)
     if "subscribed" in reasons:
         return "carry it over at the cut-over, with the playbook pgops.sequences.cutover; or move it now with move_subscribed: true"
     if "max_jump" in reasons and "behind_reference" in reasons and verdict.reference:
@@ -63,13 +62,13 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
     if refusal and refusal.by_margin:
         return "run with a smaller margin"
     if "no_room" in reasons:
-        return _widen(sequence)
+        return _widen(observation)
     if "exhausted" in reasons:
-        wider = _widen(sequence)
+        wider = _widen(observation)
         return f"{wider}{' --' * wider.endswith(';')} or go back to unused values with mode: realign and confirm: true"
     if "no_privilege" in reasons and refusal and refusal.jump is not None:
         return _grant_to_move(
-            sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, quote_identifier(role)
+            sequence, bool({"behind", "behind_reference"}.intersection(reasons)), refusal.jump, readable(role)
         )
     # What nobody can settle does not keep it from being moved.
     movable = verdict.target is not None and STRUCTURAL.issuperset(trouble.reason for trouble in verdict.troubles)
@@ -109,8 +108,8 @@ def _confirm(observation: Observation) -> str:
 
 def default_of(sequence: Sequence, column: Column) -> str:
     """The statement that gives a column the default that it has lost."""
-    name = quote_literal(sequence.sql_name)
-    return f"ALTER TABLE {column.sql_table} ALTER COLUMN {column.sql_name} SET DEFAULT nextval({name}::regclass);"
+    table, name = readable(column.schema, column.table), quote_literal(sequence.sql_name)
+    return f"ALTER TABLE {table} ALTER COLUMN {readable(column.name)} SET DEFAULT nextval({name}::regclass);"
 
 
 def _settle(verdict: Verdict) -> str:
@@ -128,14 +127,14 @@ def _for_warning(observation: Observation, verdict: Verdict) -> str | None:
     if "suspected" in verdict.reasons:
         return _confirm(observation)
     if "wrapped" in verdict.reasons or "near_limit" in verdict.reasons:
-        return _widen(sequence)
+        return _widen(observation)
     if "gap" in verdict.reasons:
         return "where the gap is not wanted, and no application still holds values of it: mode: realign, confirm: true"
     if "out_of_bounds" in verdict.reasons:
         sign = ">" if sequence.ascending else "<"
         pairs = zip(sequence.columns, observation.readings)
         return " ".join(
-            f"SELECT * FROM {column.sql_table} WHERE {_where(column)} {sign} {verdict.limit};"
+            f"SELECT * FROM {readable(column.schema, column.table)} WHERE {_where(column)} {sign} {verdict.limit};"
             for column, reading in pairs
             if reading.out_of_bounds
         )
@@ -170,21 +169,32 @@ def _grant_to_move(sequence: Sequence, behind: bool, jump: int, role: str) -> st
         return f"GRANT USAGE ON SEQUENCE {sequence.sql_name} TO {role}; -- or run as its owner: {sequence.owner}"
     if sequence.owner_is_superuser:
         return f"run as its owner: {sequence.owner}; nobody else can move it that far, or back"
-    return f"GRANT {quote_identifier(sequence.owner)} TO {role}; -- only its owner can move it that far, or back"
+    return f"GRANT {readable(sequence.owner)} TO {role}; -- only its owner can move it that far, or back"
 
 
-def _widen(sequence: Sequence) -> str:
+def rewritten(sequence: Sequence) -> list[Column]:
+    """The columns that need a wider type for more room in the direction of counting: their tables are rewritten."""
+    storable = sequence.storable
+    end = storable.highest if sequence.ascending else storable.lowest
+    return [column for column in sequence.columns if _ends_at(sequence, column, end) and column.base_type != "bigint"]
+
+
+def _widen(observation: Observation) -> str:
     """The statements that give a sequence and its columns more room in the direction of counting."""
+    sequence = observation.sequence
     ascending, reach, storable = sequence.ascending, sequence.reach, sequence.storable
     end = storable.highest if ascending else storable.lowest
     if end != (reach.highest if ascending else reach.lowest):
         name = "maximum" if ascending else "minimum"
         return f"give the entry of columns for {sequence.schema}.{sequence.name} a {name} that leaves room"
-    statements = [
-        f"ALTER TABLE {column.sql_table} ALTER COLUMN {column.sql_name} TYPE bigint;"
-        for column in sequence.columns
-        if _ends_at(sequence, column, end) and column.base_type != "bigint"
-    ]
+    statements, sizes = [], dict(observation.sizes)
+    for column in rewritten(sequence):
+        size = f", {sizes[column.relation]} with its indexes," if column.relation in sizes else ""
+        # A comment, so that it can be pasted as it is.
+        warning = f"/* rewrites the table{size} and locks it meanwhile */"
+        statements.append(
+            f"ALTER TABLE {readable(column.schema, column.table)} ALTER COLUMN {readable(column.name)} TYPE bigint {warning};"
+        )
     bound = sequence.max_value if ascending else sequence.min_value
     if bound == end:
         largest = _LARGEST.get(sequence.data_type, 2**63 - 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Trouble, takes_numbers
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Sequence
@@ -32,7 +32,7 @@ class Limits(t.NamedTuple):
 def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble | None:
     """Why a column is not to be read at all (contract, section 2, *unknown*)."""
     place = f"{column.schema}.{column.table}.{column.name}"
-    role = quote_identifier(session.role)
+    role = readable(session.role)
     if column.kind in "vm":
         return Trouble(
             "view",
@@ -69,7 +69,7 @@ def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble
             "audit the primary",
         )
     if not column.schema_usage or not column.can_select:
-        schema = quote_identifier(column.schema)
+        schema = readable(column.schema)
         grants = [] if column.schema_usage else [f"GRANT USAGE ON SCHEMA {schema} TO {role};"]
         grants += [] if column.can_select else [f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role};"]
         return Trouble("no_privilege", f"{session.role} may not read {place}", " ".join(grants))
@@ -91,12 +91,12 @@ def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble
 
 def sequence_obstacle(sequence: Sequence, session: Session) -> Trouble | None:
     """Why a sequence's state is not to be read at all."""
-    name, role = f"{sequence.schema}.{sequence.name}", quote_identifier(session.role)
+    name, role = f"{sequence.schema}.{sequence.name}", readable(session.role)
     if sequence.unlogged and session.in_recovery:
         cause = f"{name} is unlogged: a standby does not have its state"
         return Trouble("unlogged_on_standby", cause, "audit the primary")
     # One for all of the schema: whoever has to ask for it asks once.
-    grants, schema = [], quote_identifier(sequence.schema)
+    grants, schema = [], readable(sequence.schema)
     if not sequence.schema_usage:
         grants.append(f"GRANT USAGE ON SCHEMA {schema} TO {role};")
     if not sequence.can_select and not sequence.can_use:
@@ -108,7 +108,8 @@ def too_large(column: Column, rows: int) -> Trouble:
     """Why a column is not scanned."""
     # No index serves what has to be computed; one of a partitioned table cannot be made concurrently.
     how = "" if column.kind == "p" else "CONCURRENTLY "
-    index = "" if column.mapping.is_sql else f"CREATE INDEX {how}ON {column.sql_table} ({column.sql_name}); -- or "
+    place = f"{readable(column.schema, column.table)} ({readable(column.name)})"
+    index = "" if column.mapping.is_sql else f"CREATE INDEX {how}ON {place}; -- or "
     return Trouble(
         "too_large",
         f"{column.schema}.{column.table}.{column.name} has no usable index and about {rows} rows,"

@@ -16,7 +16,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._observe.obstacles
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.probes import PATIENCE, Ends, Probe, run_probes
 from ansible_collections.pgops.sequences.plugins.module_utils._observe.troubles import sequence_trouble
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.errors import DatabaseError
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import array, quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import array, readable
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.settings import MOST_RELATIONS
 
 if t.TYPE_CHECKING:
@@ -50,32 +50,32 @@ def read_states(sessions: Sessions, wanted: Mapping[t.Any, Sequence]) -> dict[t.
     :returns: their states by the same keys, or why one could not be read
     """
     states: dict[t.Any, State | Trouble] = {}
-    readable: dict[t.Any, Sequence] = {}
+    legible: dict[t.Any, Sequence] = {}
     for key, sequence in wanted.items():
         trouble = sequence_obstacle(sequence, sessions.first)
         if trouble:
             states[key] = trouble
         else:
-            readable[key] = sequence
-    keys = list(readable)
+            legible[key] = sequence
+    keys = list(legible)
     for place in range(0, len(keys), MOST_RELATIONS):
-        batch = {key: readable[key] for key in keys[place : place + MOST_RELATIONS]}
+        batch = {key: legible[key] for key in keys[place : place + MOST_RELATIONS]}
         # What stays open here, or is locked, is read one by one.
         with contextlib.suppress(DatabaseError):
             states.update(quick_states(sessions, batch, PATIENCE))
-    probes = {key: [probe_of_state(sequence)] for key, sequence in readable.items() if key not in states}
+    probes = {key: [probe_of_state(sequence)] for key, sequence in legible.items() if key not in states}
     for key, result in run_probes(sessions, probes).items():
         sequence = wanted[key]
         if isinstance(result, DatabaseError):
             states[key] = sequence_trouble(result, sequence, sessions.first)
         elif result[0] is None:
             # With USAGE alone, "never called" and "set, but not called" look the same.
-            role = quote_identifier(sessions.role)
+            role = readable(sessions.role)
             states[key] = Trouble(
                 "no_privilege",
                 f"{sessions.role} may use {sequence.schema}.{sequence.name}"
                 " but not see where an uncalled sequence stands",
-                f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA {quote_identifier(sequence.schema)} TO {role};",
+                f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA {readable(sequence.schema)} TO {role};",
             )
         else:
             states[key] = state_of(result)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._model import Trouble
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence as List
@@ -39,11 +39,11 @@ _REMEDIES = {
 
 def column_trouble(error: DatabaseError, column: Column, session: Session) -> Trouble:
     """Translate a failed reading of a column to the contract's reasons."""
-    role = quote_identifier(session.role)
+    role = readable(session.role)
     if error.sqlstate == "42501" and "row-level security" in str(error):
         remedy = f"ALTER ROLE {role} BYPASSRLS; -- or connect as its owner with session_role: {column.owner}"
         return Trouble("row_security", f"{column.schema}.{column.table}: {error}", remedy)
-    grant = f"GRANT SELECT ({column.sql_name}) ON {column.sql_table} TO {role};"
+    grant = f"GRANT SELECT ({readable(column.name)}) ON {readable(column.schema, column.table)} TO {role};"
     return _trouble(error, f"{column.schema}.{column.table}.{column.name}", grant)
 
 
@@ -57,9 +57,9 @@ def own_texts(column: Column) -> str:
 
 def own_sql_trouble(error: DatabaseError, column: Column, session: Session) -> Trouble:
     """Translate a failed reading by the operator's own SQL."""
-    cause, role = f"{own_texts(column)}: {error}", quote_identifier(session.role)
+    cause, role = f"{own_texts(column)}: {error}", readable(session.role)
     if error.sqlstate == "42501":
-        grant = f"GRANT SELECT ON {column.sql_table} TO {role};"
+        grant = f"GRANT SELECT ON {readable(column.schema, column.table)} TO {role};"
         return Trouble("no_privilege", cause, f"{grant} -- and on what else the entry of columns uses")
     if error.sqlstate == "55P03":
         return Trouble("locked", cause, "run again when it is free, or with a longer lock_timeout")
@@ -71,7 +71,7 @@ def own_sql_trouble(error: DatabaseError, column: Column, session: Session) -> T
 
 def sequence_trouble(error: DatabaseError, sequence: Sequence, session: Session) -> Trouble:
     """Translate a failed reading or repair of a sequence to the contract's reasons."""
-    grant = f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO {quote_identifier(session.role)};"
+    grant = f"GRANT SELECT ON SEQUENCE {sequence.sql_name} TO {readable(session.role)};"
     return _trouble(error, f"{sequence.schema}.{sequence.name}", grant)
 
 
@@ -85,7 +85,7 @@ def forbidden_trouble(
     :arg event_triggers: those that may have refused it
     """
     far = "it is too far to go there by nextval()" if forward else "nextval() does not go back"
-    names = ", ".join(map(quote_identifier, event_triggers))
+    names = ", ".join(map(readable, event_triggers))
     lock = f"without the event trigger {names}" if names else f"as a role that may ALTER SEQUENCE {sequence.sql_name}"
     cause = (
         f"{sequence.schema}.{sequence.name}: its lock needs ALTER SEQUENCE, which is refused here ({cause}); {far},"

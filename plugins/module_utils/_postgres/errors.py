@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._postgres.target import Target
@@ -64,9 +64,9 @@ def connect_error(target: Target, database: str, cause: str) -> ConnectError:
     :arg cause: what the driver or the server said
     """
     cause = " ".join(cause.split())
-    role = quote_identifier(target.session_role or target.user)
+    role = readable(target.session_role or target.user)
     hint = next((words for expression, words in _HINTS if re.search(expression, cause)), "")
-    hint = hint.format(user=target.user, role=role, database=quote_identifier(database))
+    hint = hint.format(user=target.user, role=role, database=readable(database))
     return ConnectError(
         f'cannot use database "{database}" as "{target.user}" at {target.address}: {cause}'
         + (f"{'' if cause.endswith(('.', '?')) else '.'} {hint}" if hint else "")

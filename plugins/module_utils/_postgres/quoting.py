@@ -36,9 +36,9 @@ _RESERVED = frozenset(
 )
 
 
-def readable(name: str) -> str:
-    """A name as SQL takes it, with quotes only where it needs them, as ``quote_ident()`` of the server has it."""
-    return name if _PLAIN.match(name) and name not in _RESERVED else quote_identifier(name)
+def readable(*names: str) -> str:
+    """A name of one part or several as SQL takes it, with quotes only where it needs them, as ``quote_ident()`` has it."""
+    return ".".join(name if _PLAIN.match(name) and name not in _RESERVED else quote_identifier(name) for name in names)
 
 
 def quote_literal(text: str) -> str:

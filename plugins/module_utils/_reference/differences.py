@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._model import Sequence, State
@@ -93,7 +93,7 @@ def alignment(sequence: Sequence, differences: tuple[Difference, ...], entry: Re
 
 def creation(entry: Referred) -> str:
     """The statement that makes a sequence as it stood in the reference, with what it would hand out next."""
-    name = f"{quote_identifier(entry.schema)}.{quote_identifier(entry.name)}"
+    name = readable(entry.schema, entry.name)
     cache = f" CACHE {entry.cache_size}" if (entry.cache_size or 1) > 1 else ""
     return (
         f"CREATE SEQUENCE {name} AS {entry.data_type} INCREMENT BY {entry.increment} MINVALUE {entry.min_value}"

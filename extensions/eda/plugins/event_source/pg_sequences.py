@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Event source of ansible-rulebook: watches PostgreSQL servers and tells when the status of a sequence changes."""
+"""Event source of ansible-rulebook: watches PostgreSQL servers and says when the status of a sequence changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
 DOCUMENTATION = r"""
 ---
-short_description: Watch PostgreSQL servers and tell when the status of a sequence changes
+short_description: Watch PostgreSQL servers and send an event when the status of a sequence changes
 description:
   - Audits servers again and again by M(pgops.sequences.pg_sequence_info), which only reads, and sends an event for each
     sequence whose status, or the reasons for it, changed, for servers and databases that can no longer be audited, or
@@ -51,7 +51,7 @@ options:
     type: float
     default: 0
   statuses:
-    description: The statuses to send events for. That a sequence leaves one of them is also told.
+    description: The statuses to send events for. That a sequence leaves one of them is an event, too.
     type: list
     elements: str
     choices: [critical, unknown, warning]

@@ -256,7 +256,7 @@ def test_what_is_missing_can_be_made() -> None:
     assert reference
     (found,) = reference.entries.values()
     assert creation(found) == (
-        'CREATE SEQUENCE "public"."o""dd" AS bigint INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 20 CYCLE;'
+        'CREATE SEQUENCE public."o""dd" AS bigint INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 20 CYCLE;'
     )
 
 

@@ -25,6 +25,9 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._words import as_v
         ("more than max_jump", "more than pg_sequences_max_jump"),
         ("mode: realign and confirm: true", "pg_sequences_mode=realign and pg_sequences_confirm=true"),
         ("map it with the option columns", "map it with pg_sequences_columns"),
+        ("Check login_user and login_password", "Check pg_sequences_login_user and pg_sequences_login_password"),
+        ("or with a longer lock_timeout", "or with a longer pg_sequences_lock_timeout"),
+        ('tables: "nope" matches nothing', 'pg_sequences_tables: "nope" matches nothing'),
         # Names are nobody's options.
         ('SELECT 1 FROM "create: true"', 'SELECT 1 FROM "create: true"'),
         ("public.max_jump is of type text", "public.max_jump is of type text"),
