@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -65,7 +66,9 @@ def test_a_cut_over_from_the_first_comparison_to_the_way_back(pair: Pair, tmp_pa
         assert states(pair.new) == before
         # For real it does not go on while the source moves.
         done = run_playbook(CUTOVER, pair.variables())
-        assert done.returncode == 2 and "verdict: not yet, because" in done.stdout and "Nothing was changed" in done.stdout, done.stdout
+        assert (
+            done.returncode == 2 and "verdict: not yet, because" in done.stdout and "Nothing was changed" in done.stdout
+        ), done.stdout
         assert states(pair.new) == before
     # The switch.
     drawn = states(pair.old)
@@ -252,6 +255,12 @@ def test_an_open_transaction_that_has_written_is_named(quiet: Pair) -> None:
         connection.cursor().execute("INSERT INTO orders (note) VALUES ('open')")
         done = run_playbook(CUTOVER, quiet.variables())
         assert done.returncode == 2 and "1 transaction on the source has written and is open (postgres" in done.stdout
+        # How far replication is, and what ends the transaction, stand there before anything is moved.
+        assert re.search(r"subscription from_old in shop: enabled, \d+ bytes behind, 4 tables", done.stdout), (
+            done.stdout
+        )
+        ends = re.findall(r"to end what is open there: (SELECT pg_terminate_backend\(\d+\);)", done.stdout)
+        assert sql(quiet.old, ends[0]) == [(True,)]
     finally:
         connection.close()
 
