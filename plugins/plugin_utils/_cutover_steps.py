@@ -59,7 +59,9 @@ class Cutover:
         self._module = module
         self._host = host
         self._check_mode = check_mode
-        self._databases: dict[str, str] = dict(settings.get("reference_databases") or {})
+        self._databases: dict[str, str] = {
+            str(new): str(old) for new, old in (settings.get("reference_databases") or {}).items()
+        }
         self._readings: list[Reading] = []
         self._before: Result = {}
         self._still_at = ""

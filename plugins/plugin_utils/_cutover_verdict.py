@@ -94,7 +94,10 @@ def stopped_steps(seen: Seen) -> list[str]:
     again = f"{_command(seen)} (and the -i and -e of this run)"
     if seen.fixed or not seen.still_written():
         return ["settle what stands in the verdict", again]
-    on = "or go on all the same: -e pg_sequences_source_may_move=true -e pg_sequences_margin=100000"
+    # Room for a hundred times what was seen to be drawn.
+    jumps = [abs(one["to"] - one["from"]) for one in seen.moved() if None not in (one["from"], one["to"])]
+    room = max(1000, 100 * max(jumps, default=0))
+    on = f"or go on all the same: -e pg_sequences_source_may_move=true -e pg_sequences_margin={room}"
     return [f"stop what writes to the source{_ended(seen)}", again, on]
 
 

@@ -313,7 +313,7 @@ def _check(settings: Settings, check_mode: bool) -> None:
             f"pg_sequences_alert_reminder is {values['alert_reminder']}; it is hours, 0 for never. Nothing was done"
         )
     for new, old in (values.get("reference_databases") or {}).items():
-        if not (isinstance(new, str) and isinstance(old, str) and new and old):
+        if not all(isinstance(name, (str, int)) and not isinstance(name, bool) and str(name) for name in (new, old)):
             raise SettingsError(
                 f"pg_sequences_reference_databases: {{{new!r}: {old!r}}} is no pair of names, {{new: old}}. Nothing was done"
             )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -256,6 +257,12 @@ def test_an_open_transaction_that_has_written_is_named(quiet: Pair) -> None:
         connection.cursor().execute("INSERT INTO orders (note) VALUES ('open')")
         done = run_playbook(CUTOVER, quiet.variables())
         assert done.returncode == 2 and "1 transaction on the source has written and is open (postgres" in done.stdout
+        # How far replication is, and what ends the transaction, stand there before anything is moved.
+        assert re.search(r"subscription from_old in shop: enabled, \d+ bytes behind, 4 tables", done.stdout), (
+            done.stdout
+        )
+        ends = re.findall(r"to end what is open there: (SELECT pg_terminate_backend\(\d+\);)", done.stdout)
+        assert sql(quiet.old, ends[0]) == [(True,)]
     finally:
         connection.close()
 

@@ -87,6 +87,12 @@ def test_what_is_found_is_counted_as_it_was_and_as_it_is(two: Two, tmp_path: Pat
     before = two.numbers()
     done = two.run("--check")
     assert done.returncode == 0, done.stdout
+    # First of all, which two servers these are.
+    server = r"\S+ port {} \(PostgreSQL 18\.\d+, system identifier \d+\)\n"
+    source, target = server.format(two.source.port), server.format(two.target.port)
+    assert re.search(f"source: {source}target: {target}the source stood still over 2 readings", done.stdout), (
+        done.stdout
+    )
     assert "found behind: 7, ahead: 1, equal: 1, defined otherwise: 0" in done.stdout
     assert "7 sequences would have to be moved first" in done.stdout and "now behind" not in done.stdout
     assert "next: ansible-playbook pgops.sequences.cutover --limit localhost" in done.stdout

@@ -105,9 +105,10 @@ def reference_of(given: t.Any, databases: Mapping[str, t.Any] | None) -> Referen
     :raises ReferenceFault: it cannot be meant
     """
     for new, old in (databases or {}).items():
-        if not (isinstance(new, str) and isinstance(old, str) and new and old):
+        # A database may be called 2024.
+        if not all(isinstance(name, (str, int)) and not isinstance(name, bool) and str(name) for name in (new, old)):
             raise ReferenceFault(f"reference_databases: {{{new!r}: {old!r}}} is no pair of names, {{new: old}}")
-    names = dict(databases or {})
+    names = {str(new): str(old) for new, old in (databases or {}).items()}
     if isinstance(given, str) and given.strip():
         try:
             given = json.loads(given)
