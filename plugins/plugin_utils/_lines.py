@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 
     from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
 
-_UNDRAWN = (("suspected", "suspected"), ("no_column", "of unknown use"))
+_UNDRAWN = (("suspected", "suspected"), ("no_column", "unknown use"))
 
 AS_ABOVE = "the remedy above settles it, too"
 

@@ -60,7 +60,7 @@ def tell_all(fleet: Fleet, commands: _alerts.Commands) -> tuple[dict[str, str], 
                 said = visible(str(error))
             except (WriteError, _send.SendError) as error:
                 word = "No mail was sent" if channel == "mail" else "The webhook was not reached"
-                said = sentence(f"{word}, so the next run tells it again: {visible(str(error))}")
+                said = sentence(f"{word}, so the next run sends it again: {visible(str(error))}")
             for host in hosts:
                 failures.setdefault(host, []).append(said)
     return {host: " ".join(said) for host, said in failures.items()}, told
@@ -100,11 +100,11 @@ def _tell(
                 _memory.write(state, key, decision.memory)
             except OSError as error:
                 raise ToldError(
-                    f"It was told by {channel}, but that could not be remembered, so the next run tells it again:"
+                    f"It was sent by {channel}, but that could not be remembered, so the next run sends it again:"
                     f" pg_sequences_alert_state: {state}: {error.strerror or error}."
                 ) from None
             if refused:
-                raise ToldError(f"The mail server refused {', '.join(refused)}; all others were told.")
+                raise ToldError(f"The mail server refused {', '.join(refused)}; all others have it.")
             return [f"{channel}: {_alerts.subject(decision.alert)}"]
 
     return or_tell("pg_sequences_alert_state", state, work)

@@ -187,7 +187,7 @@ def test_what_no_column_draws_is_shown_and_its_entries_can_be_copied(opened: Ope
     )
     page = opened(document({"db1": Outcome(some, None), "db2": Outcome(none, None)}))
     (item,) = page.locator("#undrawn > ul > li").all()
-    expect(item).to_contain_text("db1, database shop: 4 sequences drawn by no column: 3 suspected, 1 of unknown use")
+    expect(item).to_contain_text("db1, database shop: 4 sequences drawn by no column: 3 suspected, 1 unknown use")
     expect(item).to_contain_text("public.counter (Liferay)")
     page.locator("#suspected summary").click()
     page.locator("#suspected").get_by_role("button", name="Copy the variable").click()

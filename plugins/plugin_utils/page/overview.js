@@ -96,7 +96,7 @@ function undrawn(host, database) {
   const { suspected = 0, no_column: unknown = 0 } = database.skipped || {};
   const counters = database.not_covered || [];
   if (!suspected && !unknown && !counters.length) return null;
-  const told = [suspected && `${suspected.toLocaleString("en")} suspected`, unknown && `${unknown.toLocaleString("en")} of unknown use`].filter(Boolean);
+  const told = [suspected && `${suspected.toLocaleString("en")} suspected`, unknown && `${unknown.toLocaleString("en")} unknown use`].filter(Boolean);
   const item = make("li", null, make("strong", null, name(host.name), ", database ", name(database.name)), ": ",
     told.length ? `${plural(suspected + unknown, "sequence")} drawn by no column: ${told.join(", ")}` : "more is counted than is known");
   if (counters.length) item.append(make("p", null, "Not covered, as it counts without a sequence: ", sentence(counters.join(", "))));
