@@ -89,7 +89,8 @@ class ActionModule(ActionBase):
         try:
             settings = settings_of(self, Host(task_vars["inventory_hostname"], task_vars), run, check_mode)
             result["thresholds"] = {name: settings.get(name) or value for name, value in _THRESHOLDS.items()}
-            listed = run == "info" or bool(settings.get("show_all"))
+            # The report of a cut-over is the reference of the way back.
+            listed = run in ("info", "cutover") or bool(settings.get("show_all"))
             _Steps(self, settings, task_vars, result, defaults).take(options["foretell"])
         except (SettingsError, RunError) as error:
             result["error"] = str(error)

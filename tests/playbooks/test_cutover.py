@@ -274,7 +274,7 @@ def test_auto_fix_leaves_alone_what_a_live_subscription_fills(quiet: Pair) -> No
     before = states(quiet.new)
     done = run_playbook("pgops.sequences.auto_fix", own)
     assert done.returncode == 2 and "the subscription from_old fills it" in done.stdout, done.stdout
-    assert "left alone (move_subscribed: false)" in done.stdout and states(quiet.new) == before
+    assert "left alone (pg_sequences_move_subscribed=false)" in done.stdout and states(quiet.new) == before
     done = run_playbook("pgops.sequences.auto_fix", {**own, "pg_sequences_move_subscribed": True})
     assert done.returncode == 0 and states(quiet.new) != before, done.stdout
 
