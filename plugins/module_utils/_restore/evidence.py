@@ -92,7 +92,9 @@ def of_transaction(target: Target, database: str, said: Transcript) -> Evidence:
     look = f"SELECT txid_status({number});"
     status, problem = _status(target, database, said)
     if status == "committed" and said.tail is not None and said.tail[:2] == said.head[:2]:
-        return Evidence(RESTORED, f"the server says that transaction {number}, which holds the whole restore, is committed")
+        return Evidence(
+            RESTORED, f"the server says that transaction {number}, which holds the whole restore, is committed"
+        )
     if status == "aborted":
         # Our own COMMIT is told of as ROLLBACK where the transaction had failed before.
         if (said.tail is None and said.endings) or (said.tail is not None and said.tail[:2] != said.head[:2]):
