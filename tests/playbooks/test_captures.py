@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playbooks.test_terminal import BAD, GOOD, OUTPUT, Terminal, at, line, rows
+from playbooks.test_terminal import BAD, GOOD, OUTPUT, Terminal, at, rows
 
 from support.run import sql
 
@@ -43,13 +43,17 @@ def test_captures(database: dict[str, str], tmp_path: Path, many: str, state: st
         hosts[f"db{number:02}"] = at(database, database=database["dbname"], **more)
     terminal = Terminal(tmp_path, hosts)
     # For forty hosts the playbook that looks and the one that repairs show what is to be seen.
-    playbooks = PLAYBOOKS if many == "one" else {name: PLAYBOOKS[name] for name in ("check", "fix-checked")}
+    playbooks = (
+        PLAYBOOKS
+        if many == "one"
+        else {name: PLAYBOOKS[name] for name in (("check", "fix-checked") if state == "bad" else ("check",))}
+    )
     counts = []
     for name, more in playbooks.items():
         table = "a" if state == "good" else "ahead"
         command = f"ansible-playbook -i hosts.json pgops.sequences.{name.partition('-')[0]} {more.format(table=table)}"
         code, screen = terminal.type(command, columns, f"{name}-{many}-{state}")
-        assert "Traceback" not in screen and line(screen, "verdict: "), screen
+        assert "Traceback" not in screen and "\nverdict: " in screen, screen
         if state == "good":
             assert code == 0, screen
         counts.append((name, rows(screen, columns), len(screen.strip().splitlines())))
