@@ -151,7 +151,7 @@ def test_a_broken_host_keeps_no_other_from_being_repaired(shop: dict[str, Any], 
     hosts = {"a": {**shop, "ansible_host": "{{ nope }}"}, "b": {**shop, "pg_sequences_margin": "{{ nope }}"}, "c": shop}
     done = run_playbook("pgops.sequences.fix", {}, *inventory(tmp_path / "hosts.json", hosts))
     assert (done.returncode, failed(done)) == (2, {"a", "b"}), done.stdout + done.stderr
-    assert "public.orders_id_seq: 1 -> 41" in done.stdout
+    assert "public.orders_id_seq: next value 1 -> 41" in done.stdout
     assert "not audited b: pg_sequences_margin cannot be made out: 'nope' is undefined" in told(done.stdout)
 
 
