@@ -18,7 +18,7 @@ TOOLCHAIN := $(VENV)/bin/python tests/support/toolchain.py
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test lint sanity unit integration events cores matrix bench bench-quick demo clean
+.PHONY: help venv test lint sanity unit integration long events cores matrix bench bench-quick demo clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -63,8 +63,11 @@ unit: $(INSTALLED) ## tests without a server, by pytest and by ansible-test unit
 
 integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_VERSIONS, and in a real browser; ansible-test integration
 	# The longest first, so that none is left for the end.
-	pytest -n 2 --dist loadfile tests/playbooks tests/browser tests/server
+	PGOPS_PART=short pytest -n 2 --dist loadfile tests/playbooks tests/browser tests/server
 	@$(TOOLCHAIN) targets
+
+long: $(INSTALLED) ## what takes minutes: the monitor's installation, attacks on restores and cut-overs, many hosts (15 minutes)
+	PGOPS_PART=long pytest -n 2 --dist loadfile tests/playbooks tests/server
 
 events: $(INSTALLED) $(RULEBOOK_VENV)/installed ## the event source and the rulebooks in ansible-rulebook itself
 	pytest tests/eda

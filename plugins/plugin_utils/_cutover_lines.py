@@ -206,5 +206,7 @@ def _ahead(seen: Seen) -> Iterator[str]:
 def _first(lines: list[str]) -> list[str]:
     left = len(lines) - _MOST
     return (
-        lines if left <= 0 else [*lines[:_MOST], f"... and {left} more (pg_sequences_report_dir writes everything down)"]
+        lines
+        if left <= 0
+        else [*lines[:_MOST], f"... and {left} more (pg_sequences_report_dir writes everything down)"]
     )

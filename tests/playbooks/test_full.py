@@ -51,7 +51,7 @@ def full(tmp_path: Path) -> Iterator[Path]:
     """A folder on a disk without room, with a log that was begun."""
     place = tmp_path / "disk"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], check=False).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], check=False).returncode:
         pytest.skip("only who may mount has a disk to fill")
     try:
         (place / "changes.log").write_text("{}\n")

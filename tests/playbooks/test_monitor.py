@@ -185,7 +185,7 @@ def test_a_crontab_runs_it_as_well(shop: dict[str, str], monitor: Monitor) -> No
     assert when == "*/15 * * * * " and comment.startswith("#")
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=120, check=False, env={})
     assert done.returncode == 2 and done.stdout + done.stderr == ""
-    assert "next value 1" in told(monitor.path("var/log/pg_sequences_monitor/run.log").read_text())
+    assert "the next value is 1" in told(monitor.path("var/log/pg_sequences_monitor/run.log").read_text())
     said = told(monitor.install(monitor_interval=7, fails=True))
     assert "A crontab cannot say" in said and "every 7 minutes" in said
     assert "*/15" in monitor.path("etc/cron.d/pg_sequences_monitor").read_text()

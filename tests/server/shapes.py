@@ -999,7 +999,7 @@ def _of_types() -> list[Shape]:
         Shape(
             "n39_numeric_only_not_a_number",
             typed("numeric", "'NaN'", definition="INCREMENT -1"),
-            {"s": warning("out_of_bounds", -1, None)},
+            {"s": healthy(-1, None)},
         ),
         Shape(
             "n39_numeric_beyond_int64",

@@ -180,7 +180,7 @@ def test_sequence_held_and_too_far_to_step_is_left_as_it_was(database: Dsn) -> N
     _create(database, "a", "held", statements="INSERT INTO held VALUES (2000000000)")
     with _holding(database, "SELECT nextval('held_id_seq')"):
         result = _run(database, "pg_sequence_fix", lock_timeout=0.2, retries=1)
-    assert result["failed"] and _reasons(result, "not_fixed") == {"held": ["behind", "locked"]}
+    assert result["failed"] and _reasons(result, "not_fixed") == {"held": ["behind", "near_limit", "locked"]}
     assert _states(database) == {"a_id_seq": (_FURTHEST, True), "held_id_seq": (1, True)}
     assert set(_reasons(_run(database, "pg_sequence_fix"), "changes")) == {"held"}
 
@@ -200,7 +200,7 @@ def test_statement_timeout_costs_its_own_sequence_only(database: Dsn) -> None:
         found = _run(database, "pg_sequence_info", statement_timeout=0.5, lock_timeout=8)
         assert time.monotonic() - begin < 5
     assert _reasons(found) == {"a": ["behind"], "slow": ["timeout"], "z": ["behind"]}
-    assert "statement_timeout" in found["sequences"][1]["message"]
+    assert "statement_timeout" in found["sequences"][1]["remedy"]
 
 
 def test_column_too_large_to_scan_costs_its_own_sequence_only(database: Dsn) -> None:

@@ -50,23 +50,42 @@ _ON_EVERY_VERSION = {
 }
 
 
+# Minutes each: make long runs them, and .ci/run both.
+_LONG = {
+    "test_captures.py",
+    "test_cutover_attacks.py",
+    "test_cutover_guide.py",
+    "test_cutover_others.py",
+    "test_django.py",
+    "test_fleet_hosts.py",
+    "test_monitor.py",
+    "test_monitor_user.py",
+    "test_restore_advice.py",
+    "test_restore_attacks.py",
+}
+
+
 def pytest_report_header() -> list[str]:
     versions = f"PostgreSQL: {' '.join(map(str, VERSIONS))} (PGOPS_PG_VERSIONS chooses)"
     return [versions, *(f"left out: {reason}" for reason in LEFT_OUT)]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave most tests to the newest version; ``make matrix`` runs them on all."""
+    """Take the part that is asked for, and leave most tests to the newest version; ``make matrix`` runs them on all."""
+    if part := os.environ.get("PGOPS_PART"):
+        others = [item for item in items if (item.path.name in _LONG) != (part == "long")]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
     if os.environ.get("PGOPS_PG_VERSIONS"):
         return
-    long = [
+    older = [
         item
         for item in items
         if item.get_closest_marker("matrix")
         or (item.path.name not in _ON_EVERY_VERSION and _version(item) not in (None, max(VERSIONS)))
     ]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in set(long)]
+    config.hook.pytest_deselected(items=older)
+    items[:] = [item for item in items if item not in set(older)]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
