@@ -34,7 +34,7 @@ MAY_BE_THERE = {"CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSES", "REUSE.toml
 def run(*command: str | Path, **more: str) -> str:
     # Ansible's programs are those of this environment.
     program, *words = map(str, command)
-    beside = Path(sys.executable).with_name(program)
+    beside = Path(sys.executable).parent / program
     done = subprocess.run(
         [str(beside) if beside.exists() else program, *words],
         env={**os.environ, **more},
