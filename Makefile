@@ -86,7 +86,7 @@ matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many rando
 	PGOPS_PROPERTY_CASES=2000 PGOPS_KILLS=100 $(VENV)/bin/python tests/matrix.py
 
 bench: $(BENCH_VENV)/installed ## measure beside the floor and the peers, and write the results to docs/performance (an hour)
-	$(BENCH_VENV)/bin/python tests/benchmark/run.py --results docs/performance --readme README.md
+	$(BENCH_VENV)/bin/python tests/benchmark/run.py --results docs/performance
 
 bench-quick: $(BENCH_VENV)/installed ## the same with one small database, to tests/output/benchmark (a minute)
 	$(BENCH_VENV)/bin/python tests/benchmark/run.py --quick

@@ -90,17 +90,8 @@ def plot(comparisons: Sequence[Comparison], place: Path) -> None:
     pyplot.close(figure)
 
 
-def _insert(readme: Path, text: str) -> None:
-    """Put the results where the README has its place for them."""
-    begin, end = "<!-- make bench: begin -->\n", "<!-- make bench: end -->"
-    before, rest = readme.read_text().split(begin)
-    readme.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}")
-
-
-def write(
-    folder: Path, head: str, comparisons: Sequence[Comparison], facts: Sequence[Fact], readme: Path | None = None
-) -> str:
-    """Write everything to a folder, and the text to the README; return the text."""
+def write(folder: Path, head: str, comparisons: Sequence[Comparison], facts: Sequence[Fact]) -> str:
+    """Write everything to a folder; return the text."""
     folder.mkdir(parents=True, exist_ok=True)
     for title in dict.fromkeys(found.title for found in comparisons):
         plot([found for found in comparisons if found.title == title], folder / title)
@@ -111,7 +102,5 @@ def write(
         "comparisons": [found._asdict() for found in comparisons],
         "facts": [fact._asdict() for fact in facts],
     }
-    if readme:
-        _insert(readme, text)
     (folder / "results.json").write_text(json.dumps(machine, indent=1))
     return text

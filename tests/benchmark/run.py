@@ -131,7 +131,6 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured, up to 20,000 tables")
     parser.add_argument("--quick", action="store_true", help="one small database on one server")
     parser.add_argument("--results", type=Path, default=ROOT / "tests" / "output" / "benchmark", help="folder")
-    parser.add_argument("--readme", type=Path, help="a file whose results are brought up to date")
     options = parser.parse_args()
     if options.quick:
         options.versions, options.tables, options.rounds = [18], [1000], 3
@@ -139,7 +138,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pgops-bench-", dir="/var/tmp") as scratch:
         Path(scratch).chmod(0o755)
         comparisons, facts = measure(options, Path(scratch))
-    print(write(options.results, head(options.quick), comparisons, facts, options.readme))
+    print(write(options.results, head(options.quick), comparisons, facts))
     return 0
 
 
