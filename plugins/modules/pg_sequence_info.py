@@ -176,7 +176,9 @@ sequences:
           description: Whether an index serves the reading, in every partition.
           type: bool
         furthest_value:
-          description: The furthest value it holds among those that the sequence can hand out and the column can store, as a whole number; null if there is none.
+          description:
+            - The furthest value it holds among those that the sequence can hand out and the column can store, as a whole number.
+            - Null if there is none.
           type: int
         error:
           description: Why it could not be read; null if it could.

@@ -63,7 +63,7 @@ def tell_all(fleet: Fleet, commands: _alerts.Commands) -> tuple[dict[str, str], 
                 said = sentence(f"{word}, so the next run sends it again: {visible(str(error))}")
             for host in hosts:
                 failures.setdefault(host, []).append(said)
-    return {host: " ".join(said) for host, said in failures.items()}, told
+    return {host: " ".join(sentences) for host, sentences in failures.items()}, told
 
 
 def _tell(

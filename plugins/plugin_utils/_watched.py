@@ -11,6 +11,7 @@ Loaded by its path, as the loader of event sources knows no collections, so that
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import runpy
@@ -22,10 +23,13 @@ if t.TYPE_CHECKING:
 
     Event = dict[str, t.Any]
 
-# What is news, as for mail and webhook.
-_NEWS = runpy.run_path(str(Path(__file__).with_name("_news.py")))
-
 _STATUSES = ("critical", "unknown", "warning")
+
+
+@functools.cache
+def _news() -> dict[str, t.Any]:
+    """What is news, as for mail and webhook; loaded by its path, as this file is."""
+    return runpy.run_path(str(Path(__file__).with_name("_news.py")))
 
 
 class Watched:
@@ -86,7 +90,7 @@ class Watched:
         if not _is_same(server, self._met):
             self._entered = set()
         self._met = server or self._met
-        news = _NEWS["compare"](
+        news = _news()["compare"](
             self._findings,
             states,
             lambda _key, kept: not errors.get(kept.facts["database"]) and _is_same(server, kept.facts["server"]),
@@ -99,7 +103,7 @@ class Watched:
             if key not in fresh:
                 continue
             before = self._findings.get(key)
-            told[key] = _NEWS["Kept"](states[key], now, {"database": entry["database"], "server": server})
+            told[key] = _news()["Kept"](states[key], now, {"database": entry["database"], "server": server})
             if not first or self._settings.initial:
                 yield from self._told("reminder" if key in news.due else "status_changed", key, before, entry)
         for key in news.over:
@@ -108,7 +112,7 @@ class Watched:
             else:
                 over = {"status": "gone", "message": "its database is no longer there"}
             yield from self._told("status_changed", key, self._findings[key], over)
-        self._findings = _NEWS["remember"](self._findings, told, news.over, now, math.inf)
+        self._findings = _news()["remember"](self._findings, told, news.over, now, math.inf)
         self._closed = {name for name, error in errors.items() if error}
         self._entered = (self._entered & set(errors)) | (set(errors) - self._closed)
 

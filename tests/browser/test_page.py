@@ -191,7 +191,7 @@ def test_what_no_column_draws_is_shown_and_its_entries_can_be_copied(opened: Ope
     expect(item).to_contain_text("public.counter (Liferay)")
     page.locator("#suspected summary").click()
     page.locator("#suspected").get_by_role("button", name="Copy the variable").click()
-    variable, _, entries = page.evaluate("navigator.clipboard.readText()").partition(": ")
+    variable, _colon, entries = page.evaluate("navigator.clipboard.readText()").partition(": ")
     assert variable == "pg_sequences_columns"
     assert json.loads(entries) == [
         {**entry, "maximum": str(2**63 - 1)},
@@ -416,9 +416,9 @@ def test_how_full_and_how_far_behind(opened: Opened) -> None:
         "step_seq": "in step",
         "blind_seq": "–",
     }
-    bar = row("half_seq").locator(".bar")
-    wide = bar.evaluate("e => e.clientWidth")
-    fill, mark = bar.locator("i").bounding_box(), bar.locator("b").bounding_box()
+    full = row("half_seq").locator(".bar")
+    wide = full.evaluate("e => e.clientWidth")
+    fill, mark = full.locator("i").bounding_box(), full.locator("b").bounding_box()
     assert abs(fill["width"] - 0.49 * wide) < 1.5 and abs(mark["x"] - fill["x"] - 0.25 * wide) < 2.5
     clash = row("up_seq").locator(".clash").bounding_box()
     stand = row("up_seq").locator(".next").bounding_box()

@@ -345,7 +345,7 @@ def test_where_ddl_is_forbidden_it_goes_by_steps(database: Dsn) -> None:
     assert left["name"] == "u_id_seq" and "no DDL here" in left["message"]
     assert drawn(database, "t_id_seq", 1) == [4712]
     assert not any("run again once" in left["remedy"] for left in result["not_fixed"])
-    for _ in range(2):
+    for _time in range(2):
         # It runs as it stands, needs no DDL, and the second time it does nothing.
         sql(database, left["remedy"])
     assert not fix(database)["changed"]
