@@ -37,7 +37,7 @@ TCP = {"login_host": "127.0.0.1", "login_unix_socket": None}
 MISTAKES = {
     "variable": Mistake("fix", "tabel=x", "There is no variable pg_sequences_tabel; did you mean pg_sequences_table?"),
     "prefix": Mistake("fix", "", "did you mean pg_sequences_tables?", more="-e pg_sequence_tables=x"),
-    "hosts": Mistake("check", "hosts=db9", "pg_sequences_hosts=db9 fits no host of the inventory"),
+    "hosts": Mistake("check", "hosts=db9", "No host of the inventory fits pg_sequences_hosts=db9"),
     "limit": Mistake("check", "", "--limit leaves us with no hosts to target", more="--limit db9"),
     "choice": Mistake("fix", "mode=realing", "is none of: advance, realign (did you mean realign?)"),
     "number": Mistake("check", "login_port=abc", "pg_sequences_login_port=abc is not a whole number"),
