@@ -236,7 +236,10 @@ def test_names_are_no_templates(live: Server, servers: list[dict[str, Any]], tmp
             sql(dsn, f'INSERT INTO "{evil}" VALUES (70)')
         with web_server() as hook, rulebook("alert", {**variables, "pg_sequences_webhook_url": hook.url}, tmp_path):
             running.wait(lambda: len(hook.bodies) == 2)
-        told = "PostgreSQL sequences, live, database {}, public.{}_id_seq is critical: behind: the next value is 8, but "{}".id already goes up to 70"
+        told = (
+            "PostgreSQL sequences, live, database {}, public.{}_id_seq is critical:"
+            ' behind: the next value is 8, but "{}".id already goes up to 70'
+        )
         harmless = evil.replace("{", "(")
         assert {body["text"] for body in hook.bodies} == {
             told.format(name, harmless, harmless) for name in ("shop", harmless)
