@@ -115,7 +115,19 @@ def positions_result(several: List[Audited]) -> Dict:
 
 def _position(finding: Finding) -> Dict:
     sequence, state = finding.sequence, finding.observation.state
-    entry = {
+    entry = _defined(finding)
+    if sequence.columns:
+        entry["columns"] = [{"schema": column.schema, "table": column.table} for column in sequence.columns]
+    if state is None:
+        trouble = finding.observation.trouble
+        entry.update(message=trouble.cause if trouble else None, remedy=trouble.remedy if trouble else None)
+    return entry
+
+
+def _defined(finding: Finding) -> Dict:
+    """What a sequence is, and where it stands."""
+    sequence, state = finding.sequence, finding.observation.state
+    return {
         "database": finding.database,
         "schema": sequence.schema,
         "name": sequence.name,
@@ -130,12 +142,6 @@ def _position(finding: Finding) -> Dict:
         "last_value": state.last_value if state else None,
         "is_called": state.is_called if state else None,
     }
-    if sequence.columns:
-        entry["columns"] = [{"schema": column.schema, "table": column.table} for column in sequence.columns]
-    if state is None:
-        trouble = finding.observation.trouble
-        entry.update(message=trouble.cause if trouble else None, remedy=trouble.remedy if trouble else None)
-    return entry
 
 
 def _subscriptions(audited: Audited) -> list[Dict]:
@@ -157,22 +163,10 @@ def selection_result(params: Mapping[str, t.Any]) -> Dict:
 
 def sequence_result(finding: Finding) -> Dict:
     """One entry of ``sequences``."""
-    sequence, verdict, state = finding.sequence, finding.verdict, finding.observation.state
+    sequence, verdict = finding.sequence, finding.verdict
     return {
-        "database": finding.database,
-        "schema": sequence.schema,
-        "name": sequence.name,
+        **_defined(finding),
         "columns": _columns_result(finding),
-        "data_type": sequence.data_type,
-        "start_value": sequence.start_value,
-        "increment": sequence.increment,
-        "min_value": sequence.min_value,
-        "max_value": sequence.max_value,
-        "cache_size": sequence.cache_size,
-        "cycle": sequence.cycle,
-        "owner": sequence.owner,
-        "last_value": state.last_value if state else None,
-        "is_called": state.is_called if state else None,
         "next_value": verdict.next_value,
         "furthest_value": verdict.furthest,
         "limit": verdict.limit,
