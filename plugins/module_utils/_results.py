@@ -163,7 +163,7 @@ def selection_result(params: Mapping[str, t.Any]) -> Dict:
 
 def sequence_result(finding: Finding) -> Dict:
     """One entry of ``sequences``."""
-    sequence, verdict = finding.sequence, finding.verdict
+    sequence, verdict, fix = finding.sequence, finding.verdict, fix_of(finding)
     return {
         **_defined(finding),
         "columns": _columns_result(finding),
@@ -175,8 +175,8 @@ def sequence_result(finding: Finding) -> Dict:
         "status": verdict.status,
         "reasons": list(verdict.reasons),
         "message": message_of(finding),
-        "remedy": remedy_of(finding),
-        "fix": fix_of(finding),
+        "remedy": _remedy(finding, fix),
+        "fix": fix,
         "reference": compared_result(verdict.reference, finding),
         "subscription": sequence.subscription._asdict() if sequence.subscription else None,
     }
@@ -200,7 +200,10 @@ def _columns_result(finding: Finding) -> list[Dict]:
 
 def remedy_of(finding: Finding) -> str | None:
     """What settles it, ready to be copied: as it was decided, or the statement that moves it."""
-    fix = fix_of(finding)
+    return _remedy(finding, fix_of(finding))
+
+
+def _remedy(finding: Finding, fix: Dict | None) -> str | None:
     return finding.remedy or (fix["statement"] if fix else None)
 
 

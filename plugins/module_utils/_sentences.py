@@ -42,23 +42,12 @@ def message_of(finding: Finding) -> str:
         return _suspected(finding)
     if verdict.status == SKIPPED:
         return f"{verdict.reasons[0]}: {_SKIPPED[verdict.reasons[0]]}{_supposed(finding)}"
-    found = f"{verdict.furthest} ({furthest_place(finding.observation, verdict.furthest)})"
-    sentences = {
-        "behind": _behind(finding),
-        "exhausted": f"the next value {verdict.next_value} is outside {_reach(sequence)},"
-        " what the sequence and its columns can hold",
-        "no_room": f"no free value is left beyond {verdict.furthest} up to {verdict.limit}",
-        "wrapped": f"rows stand at the end of what fits, and counting goes on before them, at {verdict.next_value}:"
-        f" {verdict.inserts_left} inserts are left up to the nearest row, {nearest_ahead(finding.observation)}",
-        "gap": f"{verdict.gap} values are skipped between {found} and the next value {verdict.next_value}",
-        "near_limit": f"{verdict.percent_used} % of the values up to {verdict.limit} are gone",
-        "out_of_bounds": f"{_outside(finding)} holds values beyond {verdict.limit}, which cannot collide",
-    }
+    sentences = {reason: _SENTENCES[reason](finding) for reason in verdict.reasons if reason in _SENTENCES}
     sentences.update(_by_reference(finding))
     parts = [f"{reason}: {sentences[reason]}" for reason in verdict.reasons if reason in sentences]
     parts += [f"{trouble.reason}: {trouble.cause}" for trouble in verdict.troubles]
     if not parts:
-        parts = [f"the next value {verdict.next_value} is beyond {found}"]
+        parts = [f"the next value {verdict.next_value} is beyond {_found(finding)}"]
         if verdict.reference and verdict.furthest is None:
             entry = verdict.reference.entry
             return f"the next value {verdict.next_value} is not behind the reference's {entry.next_value}"
@@ -129,6 +118,31 @@ def _standing(seen: Observation) -> str:
     return f"where values go so far beyond it, to {found}, that they are hardly its own"
 
 
+def _found(finding: Finding) -> str:
+    furthest = finding.verdict.furthest
+    return f"{furthest} ({furthest_place(finding.observation, furthest)})"
+
+
+def _exhausted(finding: Finding) -> str:
+    next_value = finding.verdict.next_value
+    return (
+        f"the next value {next_value} is outside {_reach(finding.sequence)}, what the sequence and its columns can hold"
+    )
+
+
+def _wrapped(finding: Finding) -> str:
+    verdict = finding.verdict
+    return (
+        f"rows stand at the end of what fits, and counting goes on before them, at {verdict.next_value}:"
+        f" {verdict.inserts_left} inserts are left up to the nearest row, {nearest_ahead(finding.observation)}"
+    )
+
+
+def _gap(finding: Finding) -> str:
+    verdict = finding.verdict
+    return f"{verdict.gap} values are skipped between {_found(finding)} and the next value {verdict.next_value}"
+
+
 def _behind(finding: Finding) -> str:
     verdict, sequence = finding.verdict, finding.sequence
     if verdict.furthest is None:
@@ -141,6 +155,18 @@ def _behind(finding: Finding) -> str:
         block = f", which stands for {first} to {verdict.next_value}"
     goes = "goes up" if sequence.ascending else "goes down"
     return f"the next value is {verdict.next_value}{block}, but {place} already {goes} to {verdict.furthest}"
+
+
+# Of thousands that are behind only their own sentence is written.
+_SENTENCES: dict[str, t.Callable[[Finding], str]] = {
+    "behind": _behind,
+    "exhausted": _exhausted,
+    "no_room": lambda found: f"no free value is left beyond {found.verdict.furthest} up to {found.verdict.limit}",
+    "wrapped": _wrapped,
+    "gap": _gap,
+    "near_limit": lambda found: f"{found.verdict.percent_used} % of the values up to {found.verdict.limit} are gone",
+    "out_of_bounds": lambda found: f"{_outside(found)} holds values beyond {found.verdict.limit}, which cannot collide",
+}
 
 
 def _by_reference(finding: Finding) -> dict[str, str]:
