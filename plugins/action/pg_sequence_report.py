@@ -15,28 +15,26 @@ from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import (
-    _files,
-    _folder,
-    _room,
-    _tell,
-    _variables,
-    _verdict,
-)
-from ansible_collections.pgops.sequences.plugins.plugin_utils._command import Command
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import verdicts
-from ansible_collections.pgops.sequences.plugins.plugin_utils._formats import FORMATS, render
-from ansible_collections.pgops.sequences.plugins.plugin_utils._hosts import Fleet
-from ansible_collections.pgops.sequences.plugins.plugin_utils._lines import lines_of
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import verdicts
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.trend import MOST_POINTS, add_trend
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import files as _files
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import folder as _folder
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import room as _room
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import tell as _tell
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.command import Command
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.hosts import Fleet
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import (
     MONITOR,
     VERBOSITY,
     WriteError,
     is_for_people,
     or_tell,
 )
-from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import SUFFIXES
-from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import MOST_POINTS, add_trend
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render import verdict as _verdict
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.formats import FORMATS, render
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.lines import lines_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings.settings import SUFFIXES
 
 if t.TYPE_CHECKING:
     from pathlib import Path

@@ -23,10 +23,11 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
     repair_arguments,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover_lines, _fleet, _log, _settings, _variables
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_steps import Cutover, CutoverError
-from ansible_collections.pgops.sequences.plugins.plugin_utils._names import SettingsError
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import lines as _cutover_lines
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.steps import Cutover, CutoverError
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document import fleet as _fleet
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import log as _log
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import (
     VERBOSITY,
     Host,
     WriteError,
@@ -35,8 +36,15 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
     settings_of,
     who,
 )
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.words import (
+    as_variables,
+    place,
+    sequence_as_variables,
+)
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import settings as _settings
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings.names import SettingsError
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import cleaned
-from ansible_collections.pgops.sequences.plugins.plugin_utils._words import as_variables, place, sequence_as_variables
 
 if t.TYPE_CHECKING:
     Result = dict[str, t.Any]

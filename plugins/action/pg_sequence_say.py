@@ -11,7 +11,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import VERBOSITY, is_for_people
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import VERBOSITY, is_for_people
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
 _ARGUMENTS: dict[str, t.Any] = {"lines": {"type": "list", "elements": "str", "required": True}}

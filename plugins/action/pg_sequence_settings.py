@@ -12,16 +12,11 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import (
-    _files,
-    _folder,
-    _log,
-    _names,
-    _room,
-    _settings,
-    _variables,
-)
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import files as _files
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import folder as _folder
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import log as _log
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import room as _room
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import (
     VERBOSITY,
     UnresolvedError,
     WriteError,
@@ -31,6 +26,9 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
     or_tell,
     settings_of,
 )
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import names as _names
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import settings as _settings
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import sentence
 
 if t.TYPE_CHECKING:

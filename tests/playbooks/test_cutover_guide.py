@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 import yaml
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
 from support.pairs import Pair
 from support.run import run_playbook, sql
 

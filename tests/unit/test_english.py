@@ -34,7 +34,7 @@ TEXTS = sorted(
         *ROOT.glob("roles/*/tasks/*.yml"),
         *ROOT.glob("playbooks/*.yml"),
         *ROOT.glob("changelogs/fragments/*.yml"),
-        *ROOT.glob("plugins/plugin_utils/page/*"),
+        *ROOT.glob("plugins/plugin_utils/_render/page_parts/*"),
     }
     # The list of words names what is not to be used.
     - {ROOT / "CONTRIBUTING.md", ROOT / "docs" / "measured.md"}

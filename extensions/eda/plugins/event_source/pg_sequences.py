@@ -103,19 +103,19 @@ EXAMPLES = r"""
 _COLLECTION = Path(__file__).absolute().parents[4]
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._event_arguments import (
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._news.event_arguments import (
         ArgumentError,
         Server,
         Settings,
         read_arguments,
         without_secrets,
     )
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._watched import Watched, heartbeat
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._news.watched import Watched, heartbeat
 else:
     # The loader of event sources knows no collections: what is not here is loaded by its path.
     _UTILS = _COLLECTION / "plugins" / "plugin_utils"
-    _ARGUMENTS = runpy.run_path(str(_UTILS / "_event_arguments.py"))
-    _WATCHED = runpy.run_path(str(_UTILS / "_watched.py"))
+    _ARGUMENTS = runpy.run_path(str(_UTILS / "_news" / "event_arguments.py"))
+    _WATCHED = runpy.run_path(str(_UTILS / "_news" / "watched.py"))
     Watched, heartbeat = _WATCHED["Watched"], _WATCHED["heartbeat"]
     ArgumentError, Server, Settings = (_ARGUMENTS[name] for name in ("ArgumentError", "Server", "Settings"))
     read_arguments, without_secrets = _ARGUMENTS["read_arguments"], _ARGUMENTS["without_secrets"]

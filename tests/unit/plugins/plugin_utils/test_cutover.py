@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import Reading, Seen
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_file import FileFault, read
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_lines import told
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import SCHEMA_VERSION
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.file import FileFault, read
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.lines import told
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import Reading, Seen
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import SCHEMA_VERSION
 
 ENTRY = {
     **{"database": "shop", "schema": "public", "name": "s", "data_type": "bigint", "start_value": 1, "increment": 1},

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
-from ansible_collections.pgops.sequences.plugins.plugin_utils._command import Command
-from ansible_collections.pgops.sequences.plugins.plugin_utils._words import as_variables, parts
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.command import Command
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.words import as_variables, parts
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._command import Command
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Document
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._play.command import Command
 
 
 def verdict_of(document: Document) -> str:

@@ -16,7 +16,7 @@ import typing as t
 import yaml
 from ansible.parsing.splitter import parse_kv
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

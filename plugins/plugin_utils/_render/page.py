@@ -20,12 +20,12 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._verdict import verdict_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.verdict import verdict_of
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Document
 
-_PARTS = Path(__file__).with_name("page")
+_PARTS = Path(__file__).with_name("page_parts")
 _SCRIPTS = ("base", "draw", "list", "settle", "overview", "cutover", "main")
 """What the page's script is put together from, in this order."""
 

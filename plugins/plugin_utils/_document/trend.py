@@ -18,7 +18,7 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._text import momen
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Document
 
 MOST_POINTS = 30
 """How many reports, this one among them, a trend is drawn from."""

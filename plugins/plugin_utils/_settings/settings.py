@@ -23,9 +23,9 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.pgops.sequences.plugins.module_utils._arguments import OptionError, check_values
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _variables
-from ansible_collections.pgops.sequences.plugins.plugin_utils._names import SettingsError, refuse_unknown
-from ansible_collections.pgops.sequences.plugins.plugin_utils._variables import PREFIX
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings.names import SettingsError, refuse_unknown
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings.variables import PREFIX
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -18,8 +18,8 @@ from ansible_collections.pgops.sequences.plugins.module_utils._reference.referen
     ReferenceFault,
     reference_of,
 )
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import SCHEMA_VERSION
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import user
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import SCHEMA_VERSION
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import user
 
 if t.TYPE_CHECKING:
     from pathlib import Path

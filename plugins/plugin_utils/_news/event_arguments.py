@@ -79,7 +79,7 @@ def read_arguments(args: Mapping[str, t.Any]) -> tuple[list[Server], Settings]:
     :raises ArgumentError: the first that cannot be used
     """
     # The module's own rules, which cannot be imported: the loader of event sources knows no collections.
-    rules = runpy.run_path(str(Path(__file__).parents[1] / "module_utils" / "_arguments.py"))
+    rules = runpy.run_path(str(Path(__file__).parents[2] / "module_utils" / "_arguments.py"))
     module_options = {**rules["connection_arguments"](), **rules["audit_arguments"]()}
     del module_options["show_all"]
     server_options = {"name": {"type": "str"}, **module_options}

@@ -21,7 +21,8 @@ import stat
 import typing as t
 from pathlib import Path
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _files, _folder
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import files as _files
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import folder as _folder
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

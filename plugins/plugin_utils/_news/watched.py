@@ -29,7 +29,7 @@ _STATUSES = ("critical", "unknown", "warning")
 @functools.cache
 def _news() -> dict[str, t.Any]:
     """What is news, as for mail and webhook; loaded by its path, as this file is."""
-    return runpy.run_path(str(Path(__file__).with_name("_news.py")))
+    return runpy.run_path(str(Path(__file__).with_name("news.py")))
 
 
 class Watched:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import shlex
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import are, count_of, key_of, name_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import are, count_of, key_of, name_of
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import Seen
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import Seen
 
     Result = Mapping[str, t.Any]
 

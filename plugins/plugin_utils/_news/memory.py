@@ -15,8 +15,8 @@ import os
 import typing as t
 from pathlib import Path
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _files
-from ansible_collections.pgops.sequences.plugins.plugin_utils._news import Kept
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import files as _files
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news.news import Kept
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,14 +13,21 @@ import typing as t
 
 from ansible.release import __version__ as ansible_version
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _names, _room, _settings
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document, outcome_of
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import (
+    Outcome,
+    Run,
+    build_document,
+    outcome_of,
+)
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import room as _room
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import (
     collection_version,
     hosts_of,
     settings_of,
 )
-from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import Settings, plain
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import names as _names
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import settings as _settings
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings.settings import Settings, plain
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import cleaned
 
 if t.TYPE_CHECKING:
@@ -28,7 +35,7 @@ if t.TYPE_CHECKING:
 
     from ansible.plugins.action import ActionBase
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Document
 
 _T = t.TypeVar("_T")
 

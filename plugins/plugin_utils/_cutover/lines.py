@@ -10,8 +10,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import facts_of, key_of, name_of, server_words
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_verdict import (
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import (
+    facts_of,
+    key_of,
+    name_of,
+    server_words,
+)
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.verdict import (
     Reason,
     caveats_of,
     reasons_of,
@@ -24,7 +29,7 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visib
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import Seen
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import Seen
 
     Result = Mapping[str, t.Any]
 

@@ -17,13 +17,13 @@ import json
 import time
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _cutover_file
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import Reading, Seen
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import file as _cutover_file
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import Reading, Seen
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import Settings
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._settings.settings import Settings
 
     Result = dict[str, t.Any]
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import STATUSES
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import STATUSES
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.words import parts, place
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
-from ansible_collections.pgops.sequences.plugins.plugin_utils._words import parts, place
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Document
 
 _UNDRAWN = (("suspected", "suspected"), ("no_column", "unknown use"))
 

@@ -14,14 +14,14 @@ import io
 import json
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import STATUSES
-from ansible_collections.pgops.sequences.plugins.plugin_utils._page import render_page
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import STATUSES
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.page import render_page
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import moment
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Document
 
 _CSV_NUMBERS = ("next_value", "furthest_value", "gap", "percent_used", "limit", "increment")
 

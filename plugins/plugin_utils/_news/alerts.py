@@ -12,16 +12,16 @@ import html
 import shlex
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _news
-from ansible_collections.pgops.sequences.plugins.plugin_utils._lines import AS_ABOVE
-from ansible_collections.pgops.sequences.plugins.plugin_utils._news import Kept
-from ansible_collections.pgops.sequences.plugins.plugin_utils._problems import Problem, is_over, problems_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import news as _news
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news.news import Kept
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news.problems import Problem, is_over, problems_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.lines import AS_ABOVE
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import moment, visible
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Document
 
 MOST_TOLD = 50
 """How many problems one alert lists; it says how many more there are."""

@@ -13,8 +13,8 @@ import functools
 import re
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _variables
-from ansible_collections.pgops.sequences.plugins.plugin_utils._variables import PREFIX
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings.variables import PREFIX
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

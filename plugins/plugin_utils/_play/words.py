@@ -12,7 +12,7 @@ import re
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
 if t.TYPE_CHECKING:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import STATUSES, fails
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import STATUSES, fails
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._news import Kept
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Document
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._news.news import Kept
 
 _LOCAL = ("", "localhost", "127.", "::1", "/")
 _BREAK = "\n"

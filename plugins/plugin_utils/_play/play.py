@@ -21,7 +21,10 @@ import yaml
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _files, _names, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import files as _files
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import names as _names
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import settings as _settings
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,13 +17,13 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _files
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import files as _files
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Document
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Document
 
 LATEST = "latest"
 

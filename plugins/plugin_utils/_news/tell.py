@@ -16,15 +16,17 @@ import shlex
 import socket
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts, _memory, _send
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import MONITOR, WriteError, or_tell
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import alerts as _alerts
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import memory as _memory
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import send as _send
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import MONITOR, WriteError, or_tell
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import sentence, visible
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._hosts import Fleet
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import Settings
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._play.hosts import Fleet
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._settings.settings import Settings
 
 _MAIL = (
     "mail_to",
