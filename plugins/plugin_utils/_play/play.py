@@ -137,7 +137,7 @@ def _is_omitted(value: t.Any) -> bool:
 @functools.cache
 def collection_version() -> str:
     """This collection's version, as installed or in a checkout."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     if (root / "MANIFEST.json").exists():
         return str(json.loads((root / "MANIFEST.json").read_text())["collection_info"]["version"])
     return str(yaml.safe_load((root / "galaxy.yml").read_text())["version"])
