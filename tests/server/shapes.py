@@ -1064,7 +1064,9 @@ def _of_types() -> list[Shape]:
             "CREATE SEQUENCE s; CREATE TABLE t (id bigint PRIMARY KEY DEFAULT nextval('s')::oid);" + rows(7, 2**33),
             {"s": critical("behind out_of_bounds", 1, 7, after=8, then="warning out_of_bounds")},
         ),
-        Shape("n39_oid_downward", typed("oid", definition="INCREMENT -1"), {"s": critical("exhausted no_room", -1, None)}),
+        Shape(
+            "n39_oid_downward", typed("oid", definition="INCREMENT -1"), {"s": critical("exhausted no_room", -1, None)}
+        ),
         Shape("n39_oid8", typed("oid8", 2**33), {"s": critical("behind", 1, 2**33, after=2**33 + 1)}, since=19),
         Shape(
             "n39_oid8_beyond_bigint",

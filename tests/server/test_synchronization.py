@@ -43,7 +43,10 @@ def pair(running: Pair) -> Pair:
     sql(running.new, f"ALTER SUBSCRIPTION from_old CONNECTION '{owner}'")
     sql(running.new, "ALTER SUBSCRIPTION from_old ENABLE")
     sql(running.old, "TRUNCATE orders; INSERT INTO orders SELECT n, 'x' FROM generate_series(1, 40) n")
-    sql(running.old, "SELECT setval('orders_id_seq', 40), setval('invoices', 900), setval('tens', 7), setval('turns', 5)")
+    sql(
+        running.old,
+        "SELECT setval('orders_id_seq', 40), setval('invoices', 900), setval('tens', 7), setval('turns', 5)",
+    )
     running.wait()
     running.refresh()
     return running
@@ -117,7 +120,10 @@ def test_another_definition_is_never_copied_and_is_told(pair: Pair) -> None:
 
 
 def test_what_the_role_may_not_read_there_is_told_with_the_grant(pair: Pair) -> None:
-    sql(pair.old, "CREATE ROLE rep LOGIN REPLICATION; GRANT SELECT ON orders, orders_id_seq, invoices, tens, turns TO rep")
+    sql(
+        pair.old,
+        "CREATE ROLE rep LOGIN REPLICATION; GRANT SELECT ON orders, orders_id_seq, invoices, tens, turns TO rep",
+    )
     sql(pair.new, f"ALTER SUBSCRIPTION from_old CONNECTION '{_where(pair, 'rep')}'")
     pair.refresh("Secret; one")
     await_failure(pair)
@@ -189,7 +195,9 @@ def test_a_mismatch_switches_a_whole_subscription_off(pair: Pair) -> None:
     told, found = audit(pair)
     assert told["databases"][0]["subscriptions"][0]["enabled"] is False
     tens = found["tens"]
-    assert tens["status"] == "warning" and "is switched off (as disable_on_error does after a failure)" in tens["message"]
+    assert (
+        tens["status"] == "warning" and "is switched off (as disable_on_error does after a failure)" in tens["message"]
+    )
     assert tens["remedy"].startswith("ALTER SUBSCRIPTION from_old ENABLE;")
     sql(pair.new, "ALTER SEQUENCE tens INCREMENT 1")
     sql(pair.new, tens["remedy"].partition(" --")[0])

@@ -68,7 +68,9 @@ class Pair:
         for server in (self.source, self.target):
             sql(server.dsn(), "CREATE DATABASE shop")
             sql(server.dsn("shop"), self.schema)
-        sql(self.source.dsn("shop"), f"CREATE PUBLICATION everything FOR ALL TABLES{', ALL SEQUENCES' * self.sequences}")
+        sql(
+            self.source.dsn("shop"), f"CREATE PUBLICATION everything FOR ALL TABLES{', ALL SEQUENCES' * self.sequences}"
+        )
         where = f"host={self.source.socket_dir} port={self.source.port} user=postgres dbname=shop"
         sql(self.target.dsn("shop"), f"CREATE SUBSCRIPTION from_old CONNECTION '{where}' PUBLICATION everything")
         return self
