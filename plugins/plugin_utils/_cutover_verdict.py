@@ -193,10 +193,10 @@ def _of_synchronization(seen: Seen) -> Iterator[Reason]:
                 f"wait some seconds for {_some(others)}; where that does not help: GRANT SELECT ON SEQUENCE"
                 f" {visible(', '.join(others[:3]))} TO {role}, on the source; the target's log says more"
             )
-        disable = f"ALTER SUBSCRIPTION {_quoted(one['name'])} DISABLE;"
+        drop = f"DROP SUBSCRIPTION {_quoted(one['name'])};"
         yield Reason(
             f"{text} to the source's values, also backward ({visible(one['not_synchronized'][0])})",
-            f"{'; '.join(steps)}; or, once all rows have arrived, keep it from that {where}: {disable}",
+            f"{'; '.join(steps)}; or, once all rows have arrived, {where}: {drop}",
             hard=False,
         )
 

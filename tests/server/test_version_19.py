@@ -16,6 +16,7 @@ import pytest
 from support.run import run_module, sql
 from support.servers import Server, client_binaries
 
+
 @pytest.fixture(scope="module")
 def next_server(candidate: int) -> Iterator[Server]:
     with Server(candidate) as running:
