@@ -295,7 +295,8 @@ def test_a_subscription_that_is_off_is_a_reason_for_not_yet(quiet: Pair) -> None
     said = " ".join(done.stdout.split())
     assert done.returncode == 2 and "subscription from_old in shop: switched off" in said, said
     assert re.search(
-        r"verdict: not yet, because the subscription from_old is switched off: \d+ bytes of the source have not arrived", said
+        r"verdict: not yet, because the subscription from_old is switched off: \d+ bytes of the source have not arrived",
+        said,
     ), said
     # The numbers of the rows that are missing are carried over already.
     assert next_values(quiet.new)["orders_id_seq"] >= next_values(quiet.old)["orders_id_seq"]
