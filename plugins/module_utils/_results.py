@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
     from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline import Audited
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import State
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import State, Subscription
     from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Change, Unfixed
 
     Dict = dict[str, t.Any]
@@ -178,8 +178,14 @@ def sequence_result(finding: Finding) -> Dict:
         "remedy": _remedy(finding, fix),
         "fix": fix,
         "reference": compared_result(verdict.reference, finding),
-        "subscription": sequence.subscription._asdict() if sequence.subscription else None,
+        "subscription": _subscription_result(sequence.subscription),
     }
+
+
+def _subscription_result(subscription: Subscription | None) -> Dict | None:
+    if subscription is None:
+        return None
+    return {name: getattr(subscription, name) for name in ("name", "enabled", "state", "keeps")}
 
 
 def _columns_result(finding: Finding) -> list[Dict]:

@@ -24,7 +24,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._model import POOL
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence, Subscription
     from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Unfixed
 
 _SKIPPED = {
@@ -39,18 +39,21 @@ def message_of(finding: Finding) -> str:
     """What is to be said of a sequence, for people: each reason, with what it means here."""
     verdict, sequence = finding.verdict, finding.sequence
     if "suspected" in verdict.reasons:
-        return _suspected(finding)
+        return _suspected(finding) + _under_subscription(finding)
     if verdict.status == SKIPPED:
-        return f"{verdict.reasons[0]}: {_SKIPPED[verdict.reasons[0]]}{_supposed(finding)}"
+        return f"{verdict.reasons[0]}: {_SKIPPED[verdict.reasons[0]]}{_supposed(finding)}{_under_subscription(finding)}"
     sentences = {reason: _SENTENCES[reason](finding) for reason in verdict.reasons if reason in _SENTENCES}
     sentences.update(_by_reference(finding))
     parts = [f"{reason}: {sentences[reason]}" for reason in verdict.reasons if reason in sentences]
     parts += [f"{trouble.reason}: {trouble.cause}" for trouble in verdict.troubles]
+    if not parts and "not_synchronized" in verdict.reasons:
+        return _under_subscription(finding).removeprefix("; ")
     if not parts:
         parts = [f"the next value {verdict.next_value} is beyond {_found(finding)}"]
         if verdict.reference and verdict.furthest is None:
             entry = verdict.reference.entry
-            return f"the next value {verdict.next_value} is not behind the reference's {entry.next_value}"
+            stands = f"the next value {verdict.next_value} is not behind the reference's {entry.next_value}"
+            return stands + _under_subscription(finding)
     if verdict.furthest is None and parts[0].startswith("the next"):
         empty = all(reading.empty for reading in finding.observation.readings)
         held = "no column holds a value" if empty else "no column holds a value that it could hand out"
@@ -188,11 +191,34 @@ def _by_reference(finding: Finding) -> dict[str, str]:
 
 
 def _under_subscription(finding: Finding) -> str:
-    """That more rows are on their way, where a sequence is behind."""
+    """What a subscription does to it: more rows are on their way, where it is behind; or it is set from elsewhere."""
     subscription = finding.sequence.subscription
-    if subscription is None or not subscription.enabled or finding.verdict.status != CRITICAL:
+    if subscription is None:
+        return ""
+    if subscription.waits:
+        return f"; not_synchronized: {_not_synchronized(subscription)}"
+    if subscription.keeps:
+        return (
+            f"; the subscription {subscription.name} keeps it: the next REFRESH SEQUENCES sets it to the publisher's value, also"
+            " backward"
+        )
+    if not subscription.enabled or finding.verdict.status != CRITICAL:
         return ""
     return f"; the subscription {subscription.name} fills it, and lags it again with every row until it is switched off"
+
+
+def _not_synchronized(subscription: Subscription) -> str:
+    """Why a subscription has not set a sequence, as far as that can be told from here."""
+    begin = f"the subscription {subscription.name} has yet to set it to the publisher's value, also backward"
+    if not subscription.enabled:
+        off = " (as disable_on_error does after a failure)" if subscription.failures else ""
+        return f"{begin}, and is switched off{off}: it goes on with that once it is enabled"
+    if not subscription.failures:
+        return f"{begin}, which takes some seconds after a REFRESH"
+    return (
+        f"{begin}, and has failed with sequences {subscription.failures} times. Likely it is defined otherwise there (type, start,"
+        " increment, bounds, cycle), or not there any more, or the subscription's role may not SELECT it there; the server's log says which"
+    )
 
 
 def unfixed_message_of(unfixed: Unfixed) -> str:

@@ -76,7 +76,7 @@ options:
     default: false
   move_subscribed:
     description:
-      - Also move sequences of tables that an enabled subscription fills. With V(false) they are left alone and named in
+      - Also move sequences that an enabled subscription keeps (PostgreSQL 19), or of tables that it fills. With V(false) they are left alone and named in
         RV(not_fixed), reason C(subscribed), since each row that arrives lags them again.
     type: bool
     default: true

@@ -117,6 +117,16 @@ def standby(server: servers.Server) -> Iterator[servers.Server]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def candidate() -> int:
+    """The version of PostgreSQL that comes next; tests of it are left out where it cannot be had."""
+    try:
+        servers.binaries(servers.CANDIDATE)
+    except servers.ServerError as error:
+        pytest.skip(f"PostgreSQL {servers.CANDIDATE} is {left_out.NEXT}{error}")
+    return servers.CANDIDATE
+
+
 @pytest.fixture
 def database(server: servers.Server) -> Iterator[dict[str, str]]:
     """Connection parameters of a new, empty database, dropped after the test with whoever is in it."""

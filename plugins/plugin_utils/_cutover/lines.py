@@ -23,6 +23,7 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.verdict i
     steps_of,
     stopped_steps,
     verdict_of,
+    waiting,
 )
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
@@ -74,7 +75,10 @@ def _lines(seen: Seen, facts: Result) -> Iterator[str]:
         lag = "its lag is not known from here" if one["lag_bytes"] is None else f"{one['lag_bytes']} bytes behind"
         ready = f", not ready: {', '.join(map(visible, one['not_ready'][:5]))}" if one["not_ready"] else ""
         state = "enabled" if one["enabled"] else "switched off"
-        yield f"subscription {visible(one['name'])} in {visible(one['database'])}: {state}, {lag}, {one['tables']} tables{ready}"
+        kept = f", {one['sequences']} sequences" if one.get("sequences") else ""
+        kept += f", not synchronized: {', '.join(map(visible, one['not_synchronized'][:5]))}" if waiting(one) else ""
+        name = f"{visible(one['name'])} in {visible(one['database'])}"
+        yield f"subscription {name}: {state}, {lag}, {one['tables']} tables{ready}{kept}"
     if not facts["comparison"]:
         return
     yield from _counts(seen, facts)

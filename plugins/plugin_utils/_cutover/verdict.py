@@ -11,6 +11,7 @@ from __future__ import annotations
 import shlex
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import are, count_of, key_of, name_of
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
@@ -20,6 +21,10 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import Seen
 
     Result = Mapping[str, t.Any]
+
+
+_ALL_ONE = frozenset({"cache_size", "owner", "phase"})
+"""Differences that do not keep PostgreSQL from copying a sequence."""
 
 
 class Reason(t.NamedTuple):
@@ -37,7 +42,8 @@ class Reason(t.NamedTuple):
 
 def reasons_of(seen: Seen) -> list[Reason]:
     """Why it may not be switched yet; none where it may."""
-    return [*_of_sequences(seen), *_of_databases(seen), *_of_source(seen), *_of_subscriptions(seen)]
+    of_subscriptions = [*_of_subscriptions(seen), *_of_synchronization(seen)]
+    return [*_of_sequences(seen), *_of_databases(seen), *_of_source(seen), *of_subscriptions]
 
 
 def caveats_of(seen: Seen) -> list[str]:
@@ -79,7 +85,7 @@ def steps_of(seen: Seen, reasons: list[Reason]) -> list[str]:
     if seen.check_mode:
         return ["stop what writes to the source", f"{_command(seen)} (and the -i and -e of this run, without --check)"]
     steps = [
-        f"in {visible(one['database'])} of the target: ALTER SUBSCRIPTION {_quoted(one['name'])} DISABLE;"
+        f"in {visible(one['database'])} of the target: ALTER SUBSCRIPTION {_quoted(one['name'])} DISABLE;{_no_refresh(one)}"
         for one in seen.subscriptions()
         # One that another server feeds is none of this.
         if one["enabled"] and one["lag_bytes"] is not None
@@ -162,6 +168,58 @@ def _of_subscriptions(seen: Seen) -> Iterator[Reason]:
             look = f"SELECT * FROM pg_stat_subscription WHERE subname = {_literal(one['name'])};"
             text = f"the subscription {name} {' and '.join(parts)}"
             yield Reason(text, f"wait until its rows have arrived; to see it {where}: {look}", hard=False)
+
+
+def _of_synchronization(seen: Seen) -> Iterator[Reason]:
+    """What an enabled subscription has yet to set to the publisher's value: it may do so after this run."""
+    for one in seen.subscriptions():
+        if not one["enabled"] or not waiting(one):
+            continue
+        where = f"in {visible(one['database'])} of the target"
+        otherwise = {
+            readable(each["schema"], each["name"])
+            for each in (seen.target.get("comparison") or {}).get("defined_otherwise", [])
+            if each["database"] == one["database"] and not {x["what"] for x in each["differences"]} <= _ALL_ONE
+        }
+        mismatched = [name for name in one["not_synchronized"] if name in otherwise]
+        others = [name for name in one["not_synchronized"] if name not in otherwise]
+        text = f"the subscription {visible(one['name'])} has yet to set {count_of(len(one['not_synchronized']), 'sequence')}"
+        steps = []
+        if mismatched:
+            steps.append(f"give {_some(mismatched)} the definition of the source, by the ALTER SEQUENCE above")
+        if others:
+            role = "the role that the subscription connects as"
+            steps.append(
+                f"wait some seconds for {_some(others)}; where that does not help: GRANT SELECT ON SEQUENCE"
+                f" {visible(', '.join(others[:3]))} TO {role}, on the source; the target's log says more"
+            )
+        drop = f"DROP SUBSCRIPTION {_quoted(one['name'])};"
+        yield Reason(
+            f"{text} to the source's values, also backward ({visible(one['not_synchronized'][0])})",
+            f"{'; '.join(steps)}; or, once all rows have arrived, {where}: {drop}",
+            hard=False,
+        )
+
+
+def waiting(one: Result) -> bool:
+    """Whether a subscription has sequences that it has yet to set (PostgreSQL 19)."""
+    return bool(one.get("not_synchronized"))
+
+
+def _no_refresh(one: Result) -> str:
+    """What must not be done afterwards with a subscription that keeps sequences."""
+    if not one.get("sequences"):
+        return ""
+    kept = count_of(one["sequences"], "sequence")
+    return (
+        f" and no REFRESH SEQUENCES after this run: it would set the {kept} that the subscription keeps to the source's values, also"
+        f" backward; once the clients are here: DROP SUBSCRIPTION {_quoted(one['name'])};"
+    )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if names[3:] else ""
+    return visible(", ".join(names[:3])) + more
 
 
 def _not_arrived(one: Result) -> str:

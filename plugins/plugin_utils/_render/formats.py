@@ -28,7 +28,7 @@ _CSV_NUMBERS = ("next_value", "furthest_value", "gap", "percent_used", "limit", 
 MOST_SERIES = 200
 """How many sequences, the worst, have series of their own: a database of thousands must not fill a Prometheus."""
 
-_REASONS = ("behind", "exhausted", "no_room", "near_limit", "gap", "out_of_bounds")
+_REASONS = ("behind", "exhausted", "no_room", "near_limit", "gap", "out_of_bounds", "not_synchronized")
 """Reasons that are always counted, so that an alert sees them end."""
 
 _HELP = {
