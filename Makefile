@@ -47,12 +47,13 @@ lint: $(INSTALLED) ## style, types, licences, documentation and changelog
 	ruff check .
 	ruff format --check .
 	@$(TOOLCHAIN) link > /dev/null
-	mypy -p $(PACKAGE) -p support -m cores -m matrix -m mutation -m soak.run
+	mypy -p $(PACKAGE) -p support -m cores -m docsite.build -m docsite.conf -m matrix -m mutation -m soak.run
 	mypy extensions/eda/plugins roles
 	reuse lint --lines
 	git ls-files --cached --others --exclude-standard '*.yml' '*.yaml' | xargs yamllint --strict
 	cd "$$($(TOOLCHAIN) copy)" && ANSIBLE_COLLECTIONS_PATH=../../.. ansible-lint --nocolor
-	cd "$$($(TOOLCHAIN) copy)" && antsibull-docs lint-collection-docs --plugin-docs .
+	cd "$$($(TOOLCHAIN) copy)" && antsibull-docs lint-collection-docs --plugin-docs --check-extra-docs-refs --validate-collection-refs=all \
+	  --disallow-unknown-collection-refs .
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-changelog lint
 
 sanity: $(INSTALLED) ## ansible-test sanity, without exceptions

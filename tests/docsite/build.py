@@ -52,7 +52,13 @@ def lay_out(sources: Path) -> None:
     programs = Path(sys.executable).parent
     words = ["collection", "--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", str(sources)]
     subprocess.run(
-        [str(programs / "antsibull-docs"), "--config-file", str(HERE / "antsibull-docs.cfg"), *words, "pgops.sequences"],
+        [
+            str(programs / "antsibull-docs"),
+            "--config-file",
+            str(HERE / "antsibull-docs.cfg"),
+            *words,
+            "pgops.sequences",
+        ],
         # It calls Ansible's programs by name.
         env={
             **os.environ,
@@ -87,7 +93,8 @@ def section(title: str, *pages: str) -> str:
 
 def with_captions(index: str) -> str:
     """The index with captions and short names for the menu beside each page: by default it has neither."""
-    lines, heading = [], ""
+    lines: list[str] = []
+    heading = ""
     for line in index.splitlines():
         if lines and re.fullmatch(r"-{3,}|~{3,}", line):
             heading = lines[-1]

@@ -28,7 +28,10 @@ myst_heading_anchors = 3
 html_theme = "sphinx_ansible_theme"
 html_theme_options = {
     "documentation_home_url": SOURCES.removesuffix("blob/main/"),
-    "topbar_links": {"Sources": SOURCES.removesuffix("blob/main/"), "Issues": "https://github.com/pgops/sequences/issues"},
+    "topbar_links": {
+        "Sources": SOURCES.removesuffix("blob/main/"),
+        "Issues": "https://github.com/pgops/sequences/issues",
+    },
     "show_extranav": False,
     "show_rtd_ethical_ads": False,
     "titles_only": True,

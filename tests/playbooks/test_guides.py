@@ -22,7 +22,7 @@ from typing import NamedTuple
 import psycopg2
 import pytest
 
-from support.run import run_module, sql
+from support.run import run_module, run_playbook, sql
 from support.servers import Server, client_binaries
 from support.toolchain import link_tree
 
@@ -200,7 +200,10 @@ class Reader:
         (self.folder / "backups" / "artist.copy").write_text("1\tA\n3\tB\n")
         if self.other:
             sql(self.other.dsn(), "CREATE DATABASE shop")
-            sql(self.other.dsn("shop"), SHOP + "SELECT setval('orders_id_seq', 900); SELECT setval('customers_person_id_seq', 7)")
+            sql(
+                self.other.dsn("shop"),
+                SHOP + "SELECT setval('orders_id_seq', 900); SELECT setval('customers_person_id_seq', 7)",
+            )
 
     def values(self) -> dict[str, int]:
         """The next values of all sequences; none where there is no database yet."""
@@ -251,3 +254,25 @@ def test_each_of_its_grants_is_needed(role: str, shop: dict[str, str]) -> None:
         settled = not done["failed"] and done["summary"]["unknown"] == 0
         assert settled == (left_out is None), f"without {left_out}: {done}"
         sql(shop, f"DROP OWNED BY {role}")
+
+
+def test_the_walk_through_the_code_ends_as_it_says(shop: dict[str, str]) -> None:
+    """``docs/walk.md`` follows one sequence; what it says of it on the way is so."""
+    sql(shop, "CREATE TABLE orders (id serial PRIMARY KEY); INSERT INTO orders VALUES (40)")
+    walk = (GUIDES.parents[2] / "docs" / "walk.md").read_text()
+    where = {"login_unix_socket": shop["host"], "login_port": int(shop["port"])}
+    (found,) = run_module("pg_sequence_info", {**where, "login_db": "shop"})["sequences"]
+    (column,) = found["columns"]
+    for fact in (column["via"], found["status"], *found["reasons"]):
+        assert f"`{fact}`" in walk, fact
+    assert (found["last_value"], found["is_called"], found["furthest_value"]) == (1, False, 40)
+    variables = {f"pg_sequences_{name}": value for name, value in {**where, "database": "shop"}.items()}
+    done = run_playbook("pgops.sequences.fix", variables)
+    (lines,) = re.findall(r"```text\n(.*?)```", walk, re.S)
+    assert [line for line in lines.splitlines() if line not in done.stdout] == [], done.stdout
+
+
+def test_what_a_server_says_of_a_timeout_is_what_the_guide_quotes(shop: dict[str, str]) -> None:
+    with pytest.raises(psycopg2.errors.QueryCanceled) as error:
+        sql({**shop, "options": "-c statement_timeout=1"}, "SELECT pg_sleep(60)")
+    assert f"``{str(error.value).strip()}``" in (GUIDES / "guide_troubleshooting.rst").read_text()
