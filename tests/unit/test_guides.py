@@ -98,7 +98,7 @@ def test_the_guide_has_every_option_that_the_rules_say_a_variable_is_instead_of(
 
 def test_the_files_of_the_walk_exist() -> None:
     text = (ROOT / "docs" / "walk.md").read_text()
-    named = [name for name in re.findall(r"`([\w./]+/[\w./]*|[\w/]+\.(?:py|yml|md))`", text)]
+    named = re.findall(r"`([\w./]+/[\w./]*|[\w/]+\.(?:py|yml|md))`", text)
     assert len(named) > 20
     assert [name for name in named if not (ROOT / name).exists()] == []
 
