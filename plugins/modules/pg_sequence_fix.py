@@ -14,7 +14,7 @@ description:
   - With O(mode=advance) a sequence never goes backward, whatever runs at the same time. It is moved under its own lock,
     where its state, and whatever may have changed since it was judged, is read again; other sessions drop the values they had
     cached, and the phase of increments other than 1 (odd and even ids of two masters) is kept.
-  - A role that does not own a sequence but may use it moves it by C(nextval()), up to a million steps.
+  - A role that does not own a sequence but may use it moves it by C(nextval), up to a million steps.
   - Up to 50 sequences share a transaction, and one flush to disk; what fails, is locked or in use is repaired in a transaction
     of its own. What fails for one never stops the others; running it again continues.
 author:
@@ -28,7 +28,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Opens only C(READ ONLY) transactions and reports what a real run would do. C(setval()) is never called, for it
+      - Opens only C(READ ONLY) transactions and reports what a real run would do. C(setval) is never called, for it
         would not be undone by a rollback.
   diff_mode:
     support: full
@@ -153,7 +153,7 @@ changes:
       type: list
       elements: str
     method:
-      description: C(locked), under the sequence's own lock, or C(stepped), by C(nextval()).
+      description: C(locked), under the sequence's own lock, or C(stepped), by C(nextval).
       type: str
     before:
       description: State before the move.

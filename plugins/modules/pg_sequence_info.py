@@ -214,7 +214,7 @@ sequences:
       description: Whether the last value was handed out.
       type: bool
     next_value:
-      description: What C(nextval()) would return now.
+      description: What C(nextval) would return now.
       type: int
     furthest_value:
       description: The furthest value of all its columns that it could hand out itself.

@@ -29,6 +29,7 @@ TEXTS = sorted(
     {
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/docsite/rst/*.rst"),
         *ROOT.glob("roles/*/README.md"),
         *ROOT.glob("roles/*/meta/argument_specs.yml"),
         *ROOT.glob("roles/*/tasks/*.yml"),

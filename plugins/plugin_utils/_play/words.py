@@ -50,6 +50,9 @@ def as_variables(text: str, run: str) -> str:
 
     def assigned(found: re.Match[str]) -> str:
         value = found[2]
+        if value.startswith("[{"):
+            # Entries, as a file of variables takes them.
+            return f"{names[found[1]]}: {value}"
         if value.startswith("["):
             value = ",".join(part.strip().strip("'\"") for part in value[1:-1].split(","))
         return f"{names[found[1]]}={value}"

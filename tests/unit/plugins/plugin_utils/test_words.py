@@ -28,6 +28,7 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._play.words import
         ("Check login_user and login_password", "Check pg_sequences_login_user and pg_sequences_login_password"),
         ("or with a longer lock_timeout", "or with a longer pg_sequences_lock_timeout"),
         ('tables: "nope" matches nothing', 'pg_sequences_tables: "nope" matches nothing'),
+        ('columns: [{"sequence": "s", "table": "t"}]', 'pg_sequences_columns: [{"sequence": "s", "table": "t"}]'),
         # Names are nobody's options.
         ('SELECT 1 FROM "create: true"', 'SELECT 1 FROM "create: true"'),
         ("public.max_jump is of type text", "public.max_jump is of type text"),
