@@ -30,6 +30,7 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
     VERBOSITY,
     Host,
     WriteError,
+    command_here,
     is_for_people,
     or_tell,
     settings_of,
@@ -238,7 +239,9 @@ class _Steps:
         """
         result = self._result
         name = self._task_vars["inventory_hostname"]
-        steps = Cutover(self._settings, self._module, name, result["check_mode"])
+        again = command_here()
+        words = again.run("cutover", [name]) + (" (with the variables of your play)" if again.own_play else "")
+        steps = Cutover(self._settings, self._module, name, result["check_mode"], words)
         stopped = "the run did not come to its end"
         try:
             steps.take()

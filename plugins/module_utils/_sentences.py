@@ -47,7 +47,7 @@ def message_of(finding: Finding) -> str:
         "behind": _behind(finding),
         "exhausted": f"the next value {verdict.next_value} is outside {_reach(sequence)},"
         " what the sequence and its columns can hold",
-        "no_room": f"no free value is left beyond {verdict.furthest} up to {verdict.limit}",
+        "no_room": _no_room(verdict.furthest, verdict.limit),
         "wrapped": f"rows stand at the end of what fits, and counting goes on before them, at {verdict.next_value}:"
         f" {verdict.inserts_left} inserts are left up to the nearest row, {nearest_ahead(finding.observation)}",
         "gap": f"{verdict.gap} values are skipped between {found} and the next value {verdict.next_value}",
@@ -88,6 +88,12 @@ def _suspected(finding: Finding) -> str:
         f"suspected: {who}, but by {guess.certainty} it feeds {place}, which goes up to {found}"
         f" while the next value is {next_value}; it is not moved before the option columns confirms that: {entries}"
     )
+
+
+def _no_room(furthest: int | None, limit: int) -> str:
+    if furthest == limit:
+        return f"{limit} is the last value there is, so no free one is left"
+    return f"no free value is left beyond {furthest} up to {limit}"
 
 
 def _supposed(finding: Finding) -> str:
