@@ -81,7 +81,9 @@ class ActionModule(ActionBase):
             # What is moved then has a verdict of its own, and says what kept it from others.
             _show(foretold_lines(document))
             result.update(moves=bool(document["changes"]), next=_verdict.confirmed(document, command_here()))
-            result.update(summary=document["summary"], verdicts={}, brief=dict.fromkeys(fleet.outcomes, ""), lines=[], files=[])
+            result.update(
+                summary=document["summary"], verdicts={}, brief=dict.fromkeys(fleet.outcomes, ""), lines=[], files=[]
+            )
             return
         failures: dict[str, list[str]] = {name: [said[name]] for name in said}
         for name, sentence in fleet.not_logged.items():

@@ -98,7 +98,9 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure as error:
             result["error"] = f"the host could not be reached: {error.message}"
         except AnsibleError as error:
-            result["error"] = error.message
+            user = task_vars.get("pg_sequences_become_user")
+            became = f"cannot become {user} (pg_sequences_become_user): " if user and "become" in error.message else ""
+            result["error"] = became + error.message
         except BaseException as error:
             # It is no Exception, lest an action passes it over.
             if type(error).__name__ != "TaskTimeoutError":
@@ -130,7 +132,9 @@ def _put_into_words(result: Result, run: str) -> None:
     if result["error"]:
         result["error"] = as_variables(result["error"], run)
     if result.get("warnings"):
-        result["warnings"] = [_warning(each, run) for each in result["warnings"] if _NOT_JUDGED not in _said(each)]
+        result["warnings"] = [
+            _warning(each, run) for each in result["warnings"] if not any(x in _said(each) for x in _SAID_BY_THE_REPORT)
+        ]
     for name in ("sequences", "not_fixed"):
         result[name] = [sequence_as_variables(entry, run) for entry in result[name]]
     result["databases"] = [
@@ -147,8 +151,8 @@ def _put_into_words(result: Result, run: str) -> None:
         )
 
 
-_NOT_JUDGED = " could not be judged: "
-"""A warning of pg_sequence_fix about a sequence that the report lists as well."""
+_SAID_BY_THE_REPORT = (" could not be judged: ", "no sequence was looked at: ")
+"""What warnings of the modules hold that are about something the report says as well."""
 
 
 def _said(warning: t.Any) -> str:

@@ -43,7 +43,7 @@ def lines_of(document: Document, where: str) -> list[str]:
     if document["run"]["name"] == "info":
         shown += [line for sequence in document["sequences"] for line in _details(sequence)]
     else:
-        shown += _first([_left(document, unfixed) for unfixed in document["not_fixed"]], MOST_FINDINGS, where)
+        shown += _first(list(_left(document)), MOST_FINDINGS, where)
         told = {_place(document, unfixed) for unfixed in document["not_fixed"]}
         findings = [sequence for sequence in document["sequences"] if _place(document, sequence) not in told]
         shown += _first(list(_findings(document, findings)), MOST_FINDINGS, where)
@@ -134,9 +134,14 @@ def _change(document: Document, change: Document) -> str:
     return f"{word} {_place(document, change)}: {moved}"
 
 
-def _left(document: Document, unfixed: Document) -> str:
-    remedy = [visible(unfixed["remedy"])] if unfixed["remedy"] else []
-    return _indented(f"left {_place(document, unfixed)}: {visible(unfixed['message'])}", remedy)
+def _left(document: Document) -> Iterator[str]:
+    """What could not be repaired, and below it what settles it, once."""
+    told = set()
+    for unfixed in document["not_fixed"]:
+        key = (unfixed["host"], unfixed["database"], unfixed["remedy"])
+        remedy = [AS_ABOVE if key in told else visible(unfixed["remedy"])] if unfixed["remedy"] else []
+        yield _indented(f"left {_place(document, unfixed)}: {visible(unfixed['message'])}", remedy)
+        told.add(key)
 
 
 def _findings(document: Document, findings: list[Document]) -> Iterator[str]:
