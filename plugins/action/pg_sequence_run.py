@@ -31,6 +31,7 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import 
     VERBOSITY,
     Host,
     WriteError,
+    command_here,
     is_for_people,
     or_tell,
     settings_of,
@@ -105,7 +106,9 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure as error:
             result["error"] = f"the host could not be reached: {error.message}"
         except AnsibleError as error:
-            result["error"] = error.message
+            user = task_vars.get("pg_sequences_become_user")
+            became = f"cannot become {user} (pg_sequences_become_user): " if user and "become" in error.message else ""
+            result["error"] = became + error.message
         except BaseException as error:
             # It is no Exception, lest an action passes it over.
             if type(error).__name__ != "TaskTimeoutError":
@@ -137,7 +140,9 @@ def _put_into_words(result: Result, run: str) -> None:
     if result["error"]:
         result["error"] = as_variables(result["error"], run)
     if result.get("warnings"):
-        result["warnings"] = [_warning(each, run) for each in result["warnings"] if _NOT_JUDGED not in _said(each)]
+        result["warnings"] = [
+            _warning(each, run) for each in result["warnings"] if not any(x in _said(each) for x in _SAID_BY_THE_REPORT)
+        ]
     for name in ("sequences", "not_fixed"):
         result[name] = [sequence_as_variables(entry, run) for entry in result[name]]
     result["databases"] = [
@@ -154,8 +159,8 @@ def _put_into_words(result: Result, run: str) -> None:
         )
 
 
-_NOT_JUDGED = " could not be judged: "
-"""A warning of pg_sequence_fix about a sequence that the report lists as well."""
+_SAID_BY_THE_REPORT = (" could not be judged: ", "no sequence was looked at: ")
+"""What warnings of the modules hold that are about something the report says as well."""
 
 
 def _said(warning: t.Any) -> str:
@@ -246,7 +251,9 @@ class _Steps:
         """
         result = self._result
         name = self._task_vars["inventory_hostname"]
-        steps = Cutover(self._settings, self._module, name, result["check_mode"])
+        again = command_here()
+        words = again.run("cutover", [name]) + (" (with the variables of your play)" if again.own_play else "")
+        steps = Cutover(self._settings, self._module, name, result["check_mode"], words)
         stopped = "the run did not come to its end"
         try:
             steps.take()

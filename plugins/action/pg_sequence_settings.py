@@ -20,10 +20,9 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import 
     VERBOSITY,
     UnresolvedError,
     WriteError,
-    failed,
     hosts_of,
-    is_for_people,
     or_tell,
+    refused,
     settings_of,
 )
 from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import names as _names
@@ -64,12 +63,7 @@ class ActionModule(ActionBase):
             _room.keep(room, name, {"wrong": wrong})
         if wrong:
             lines = [sentence(f"{_shown(hosts)}: {text}") for text, hosts in wrong.items()]
-            if not is_for_people():
-                return failed(result, " ".join(lines))
-            # Whole, and to be copied; Ansible would print it inside of JSON.
-            if first:
-                display.display("\n".join(lines))
-            return failed(result, "Nothing was done; what is wrong stands above")
+            return refused(result, lines, again=not first)
         result["_ansible_verbose_override"] = display.verbosity < VERBOSITY
         return result
 

@@ -82,6 +82,12 @@ def _suspected(finding: Finding) -> str:
     )
 
 
+def _no_room(furthest: int | None, limit: int) -> str:
+    if furthest == limit:
+        return f"{limit} is the last value there is, so no free one is left"
+    return f"no free value is left beyond {furthest} up to {limit}"
+
+
 def _supposed(finding: Finding) -> str:
     """What else is to be said of a sequence that no column is known to draw from."""
     guess, seen = finding.observation.suspicion or (None, None)
@@ -164,7 +170,7 @@ def _behind(finding: Finding) -> str:
 _SENTENCES: dict[str, t.Callable[[Finding], str]] = {
     "behind": _behind,
     "exhausted": _exhausted,
-    "no_room": lambda found: f"no free value is left beyond {found.verdict.furthest} up to {found.verdict.limit}",
+    "no_room": lambda found: _no_room(found.verdict.furthest, found.verdict.limit),
     "wrapped": _wrapped,
     "gap": _gap,
     "near_limit": lambda found: f"{found.verdict.percent_used} % of the values up to {found.verdict.limit} are gone",

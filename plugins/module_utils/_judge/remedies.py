@@ -136,7 +136,7 @@ def _for_warning(observation: Observation, verdict: Verdict) -> str | None:
     if "wrapped" in verdict.reasons or "near_limit" in verdict.reasons:
         return _widen(observation)
     if "gap" in verdict.reasons:
-        return "where the gap is not wanted, and no application still holds values of it: mode: realign, confirm: true"
+        return "to close the gap, unless an application holds values of it that are not stored yet: mode: realign, confirm: true"
     if "out_of_bounds" in verdict.reasons:
         sign = ">" if sequence.ascending else "<"
         pairs = zip(sequence.columns, observation.readings)

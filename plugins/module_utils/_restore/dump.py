@@ -93,7 +93,7 @@ def identify(path: str) -> Dump:
         size = os.path.getsize(path)
     except FileNotFoundError:
         raise RestoreError(
-            f"there is no dump {path} on this host, where the tools run; copy it here first, or correct the path"
+            f"there is no dump {path} on this host, where the tools run; copy it here first, or {_path_cure(path)}"
         ) from None
     except PermissionError:
         raise RestoreError(
@@ -126,6 +126,14 @@ def identify(path: str) -> Dump:
             "nor SQL, plain or compressed with gzip, bzip2, xz or zstd"
         )
     return Dump(path, "plain", compression, size, head)
+
+
+def _path_cure(path: str) -> str:
+    return (
+        "correct the path"
+        if os.path.isabs(path)
+        else f"give its whole path: this one is looked for below {os.getcwd()}"
+    )
 
 
 def _user() -> str:

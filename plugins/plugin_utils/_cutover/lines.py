@@ -38,9 +38,8 @@ _MOST = 20
 """How many of each are told; a report has all."""
 
 _CANNOT_BE_SEEN = (
-    "what nobody can see from here: values that sessions and applications hold in",
-    "memory (CACHE, pooled ids), transactions of the source that were not committed,",
-    "and ids that are made outside the database",
+    "what nobody can see from here: values that sessions and applications hold in memory (CACHE, pooled ids), transactions of the"
+    " source that were not committed, and ids that are made outside the database"
 )
 
 
@@ -95,7 +94,7 @@ def _lines(seen: Seen, facts: Result) -> Iterator[str]:
 def _end(seen: Seen, facts: Result, steps: list[str]) -> Iterator[str]:
     """Verdict and next steps, a line each."""
     if seen.fixed:
-        yield from _CANNOT_BE_SEEN
+        yield _CANNOT_BE_SEEN
     reasons = facts["reasons"]
     if len(reasons) > 1:
         yield "verdict: not yet, because"
@@ -217,5 +216,5 @@ def _first(lines: list[str]) -> list[str]:
     return (
         lines
         if left <= 0
-        else [*lines[:_MOST], f"... and {left} more (pg_sequences_report_dir writes everything down)"]
+        else [*lines[:_MOST], f"... and {left} more; -e pg_sequences_report_dir=FOLDER lists them all"]
     )

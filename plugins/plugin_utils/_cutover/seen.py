@@ -39,6 +39,7 @@ class Seen(t.NamedTuple):
     """All that was seen.
 
     :ivar host: the target's name in the inventory
+    :ivar command: runs the playbook again for it
     :ivar readings: of the source, in their order
     :ivar file: the file that stands for the source, or nothing
     :ivar may_move: whether the source may go on
@@ -50,6 +51,7 @@ class Seen(t.NamedTuple):
     """
 
     host: str
+    command: str
     check_mode: bool
     readings: tuple[Reading, ...]
     file: str

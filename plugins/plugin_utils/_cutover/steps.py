@@ -19,6 +19,7 @@ import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import file as _cutover_file
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import Reading, Seen
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.words import as_source_variables
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,16 +48,18 @@ class Cutover:
     """
 
     def __init__(
-        self, settings: Settings, module: Callable[[str, Result], Result], host: str, check_mode: bool
+        self, settings: Settings, module: Callable[[str, Result], Result], host: str, check_mode: bool, command: str
     ) -> None:
         """Take a host's settings.
 
         :arg module: runs a module with options
         :arg host: its name in the inventory
         :arg check_mode: whether nothing is to be changed
+        :arg command: runs the playbook again for this host
         """
         self._settings = settings
         self._module = module
+        self._command = command
         self._host = host
         self._check_mode = check_mode
         self._databases: dict[str, str] = {
@@ -74,6 +77,7 @@ class Cutover:
         """All that was seen so far."""
         return Seen(
             host=self._host,
+            command=self._command,
             check_mode=self._check_mode,
             readings=tuple(self._readings),
             file=str(self._settings.reference_file or ""),
@@ -148,7 +152,9 @@ class Cutover:
         done = self._done("pg_sequence_info", options, "the source could not be read", "positions")
         errors = [database["error"] for database in done["databases"] if database["error"]]
         if errors:
-            raise CutoverError(f"the source could not be read: {'; '.join(errors)}{self._changed()}")
+            raise CutoverError(
+                f"the source could not be read: {as_source_variables('; '.join(errors))}{self._changed()}"
+            )
         entries = json.loads(done["positions"])
         if not entries:
             what = " that fits what is selected" if set(chosen) & set(_NAMES) else ""
@@ -179,6 +185,7 @@ class Cutover:
         done = self._module(name, options)
         if done.get("failed") or done.get("unreachable") or key not in done:
             why = str(done.get("msg") or "the module failed without a message")
+            why = as_source_variables(why) if key == "positions" else why
             raise CutoverError(f"{what}: {why}{self._changed() if 'Nothing was' not in why else ''}")
         return done
 

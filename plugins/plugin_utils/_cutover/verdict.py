@@ -81,9 +81,12 @@ def steps_of(seen: Seen, reasons: list[Reason]) -> list[str]:
     """What is to be done next, in order."""
     if reasons:
         steps = list(dict.fromkeys(reason.step for reason in reasons if reason.step))
-        return [*steps, f"{_command(seen)} (and the -i and -e of this run); what was moved stays, nothing goes back"]
+        again = (
+            "to move them" if seen.check_mode and not steps else "run it again; what was moved stays, nothing goes back"
+        )
+        return [*steps, f"{again}: {seen.command}"]
     if seen.check_mode:
-        return ["stop what writes to the source", f"{_command(seen)} (and the -i and -e of this run, without --check)"]
+        return ["stop what writes to the source", f"run it without --check: {seen.command}"]
     steps = [
         f"in {visible(one['database'])} of the target: ALTER SUBSCRIPTION {_quoted(one['name'])} DISABLE;{_no_refresh(one)}"
         for one in seen.subscriptions()
@@ -97,9 +100,9 @@ def steps_of(seen: Seen, reasons: list[Reason]) -> list[str]:
 
 def stopped_steps(seen: Seen) -> list[str]:
     """What is to be done next where a run did not come to its end."""
-    again = f"{_command(seen)} (and the -i and -e of this run)"
+    again = f"run it again: {seen.command}"
     if seen.fixed or not seen.still_written():
-        return ["settle what stands in the verdict", again]
+        return ["settle what the verdict names", again]
     # Room for a hundred times what was seen to be drawn.
     jumps = [abs(one["to"] - one["from"]) for one in seen.moved() if None not in (one["from"], one["to"])]
     room = max(1000, 100 * max(jumps, default=0))
@@ -235,10 +238,6 @@ def _ended(seen: Seen) -> str:
     writers = (seen.now.activity or {}).get("writers", [])
     calls = ", ".join(f"pg_terminate_backend({one['pid']})" for one in writers[:5])
     return f"; to end what is open there: SELECT {calls};" if calls else ""
-
-
-def _command(seen: Seen) -> str:
-    return f"ansible-playbook pgops.sequences.cutover --limit {shlex.quote(seen.host)}"
 
 
 def _without(missing: list[dict[str, t.Any]]) -> str:

@@ -88,7 +88,9 @@ def outcome_of(result: t.Any, fail_on: str) -> Outcome | None:
     error = result.get("error")
     if error is None and (result.get("failed") or result.get("unreachable") or "run" not in result):
         error = result.get("msg") or result.get("exception") or "it was ended before it could say why"
-    return Outcome(result if result.get("summary") else None, None if error is None else _one_line(error), fail_on)
+    # In check mode there may be no database yet to look at.
+    found = result.get("summary") or (result.get("restored") or {}).get("outcome") == "foretold"
+    return Outcome(result if found else None, None if error is None else _one_line(error), fail_on)
 
 
 def build_document(outcomes: Mapping[str, Outcome], run: Run) -> Document:

@@ -162,7 +162,7 @@ def webhook(settings: Mapping[str, t.Any], body: Mapping[str, t.Any]) -> None:
 
 
 def _why(error: Exception, password: str | None) -> str:
-    text = str(error)
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if isinstance(error, smtplib.SMTPResponseException):
         said = error.smtp_error
         text = f"{error.smtp_code} {said.decode(errors='replace') if isinstance(said, bytes) else said}"

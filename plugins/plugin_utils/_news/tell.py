@@ -55,14 +55,15 @@ def tell_all(fleet: Fleet, commands: _alerts.Commands) -> tuple[dict[str, str], 
     told: list[str] = []
     for channel, names, tell in (("mail", _MAIL, _mail), ("webhook", _WEBHOOK, _webhook)):
         for hosts in fleet.by(functools.partial(_destination, names)).values():
-            said = ""
+            settings, said = fleet.settings[hosts[0]], ""
             try:
                 told += _tell(fleet, hosts, channel, names, tell, commands)
             except ToldError as error:
                 said = visible(str(error))
             except (WriteError, _send.SendError) as error:
-                word = "No mail was sent" if channel == "mail" else "The webhook was not reached"
-                said = sentence(f"{word}, so the next run sends it again: {visible(str(error))}")
+                server = f"{settings.get('mail_host')}:{settings.get('mail_port')}"
+                word = f"No mail was sent by {server}" if channel == "mail" else "The webhook did not take the message"
+                said = sentence(f"{word}: {visible(str(error))}. The next run tries again")
             for host in hosts if said else ():
                 failures.setdefault(host, []).append(said)
     return {host: " ".join(sentences) for host, sentences in failures.items()}, told

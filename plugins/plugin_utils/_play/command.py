@@ -28,6 +28,7 @@ _SECRET = {
     "ansible_become_password",
     "ansible_ssh_pass",
 }
+_OF_RESTORE = frozenset(_variables.RESTORE)
 _ASKED = {"ask_vault_pass": "-J", "ask_vault_passwords": "-J", "become_ask_pass": "-K", "connection_password": "-k"}
 
 
@@ -37,8 +38,8 @@ class Command:
     Passwords of the command line are left out: where one is, three dots stand in its place.
     """
 
-    def __init__(self, begin: list[str], rest: list[str], own_play: bool = False) -> None:
-        """Take what stands before the playbook's name, and what after it.
+    def __init__(self, begin: list[str], rest: list[tuple[str, list[str]]], own_play: bool = False) -> None:
+        """Take what stands before the playbook's name, and what after it: by the variable's name, or an empty one.
 
         :arg own_play: whether the play is a user's own, whose variables stand in it
         """
@@ -64,7 +65,7 @@ class Command:
         begin += sorted({flag for name, flag in _ASKED.items() if given.get(name)})
         for file in given.get("vault_password_files") or ():
             begin += ["--vault-password-file", _short(str(file), folder)]
-        rest = [word for text in given.get("extra_vars") or () for word in _extra(_text(text))]
+        rest = [each for text in given.get("extra_vars") or () for each in _extra(_text(text))]
         playbooks = given.get("args") or ()
         own = not any(str(name).startswith("pgops.sequences.") for name in playbooks)
         return cls(begin, rest, own)
@@ -78,7 +79,12 @@ class Command:
         words = [*self._begin, f"pgops.sequences.{playbook}"]
         if limit := ",".join(sorted(hosts)):
             words += ["--limit", limit]
-        words += self._rest
+        words += [
+            word
+            for name, given in self._rest
+            if playbook == "restore_then_fix" or name not in _OF_RESTORE
+            for word in given
+        ]
         for name, value in (variables or {}).items():
             words += ["-e", _assignment(name, value)]
         return shlex.join(words)
@@ -96,10 +102,10 @@ def _text(value: t.Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _extra(text: str) -> list[str]:
-    """One ``-e`` of the command line, without passwords."""
+def _extra(text: str) -> list[tuple[str, list[str]]]:
+    """One ``-e`` of the command line, without passwords: each variable by its name."""
     if text.startswith("@"):
-        return ["-e", text]
+        return [("", ["-e", text])]
     if text.lstrip()[:1] in ("{", "["):
         try:
             found = yaml.safe_load(text)
@@ -109,11 +115,11 @@ def _extra(text: str) -> list[str]:
         found = parse_kv(text)
     if not isinstance(found, dict):
         return []
-    words = []
-    for name, value in found.items():
-        if str(name) != "pg_sequences_confirm":
-            words += ["-e", _assignment(str(name), "..." if name in _SECRET else value)]
-    return words
+    return [
+        (str(name), ["-e", _assignment(str(name), "..." if name in _SECRET else value)])
+        for name, value in found.items()
+        if str(name) != "pg_sequences_confirm"
+    ]
 
 
 def _assignment(name: str, value: t.Any) -> str:

@@ -13,15 +13,18 @@ import functools
 import getpass
 import json
 import os
+import shlex
 import socket
 import typing as t
 from pathlib import Path
 
 import yaml
-from ansible import constants
+from ansible import constants, context
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.utils.display import Display
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._files import files as _files
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.command import Command
 from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import names as _names
 from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import settings as _settings
 from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
@@ -73,6 +76,21 @@ def failed(result: dict[str, t.Any], message: str) -> dict[str, t.Any]:
     if hasattr(AnsibleActionFail, "omit_exception_key"):
         raise _PlainFailure(message, result=result)
     return {**result, "failed": True, "msg": message}
+
+
+def refused(result: dict[str, t.Any], lines: list[str], again: bool = False) -> dict[str, t.Any]:
+    """An action's result where it does nothing, and says why.
+
+    The lines are printed whole, to be copied; Ansible would print them inside of JSON.
+
+    :arg again: whether they have been printed before
+    :raises AnsibleActionFail: as :func:`failed`
+    """
+    if not is_for_people():
+        return failed(result, " ".join(lines))
+    if not again:
+        Display().display("\n".join(lines))
+    return failed(result, "Nothing was done; what is wrong stands above")
 
 
 class UnresolvedError(_names.SettingsError):
@@ -141,6 +159,13 @@ def collection_version() -> str:
     if (root / "MANIFEST.json").exists():
         return str(json.loads((root / "MANIFEST.json").read_text())["collection_info"]["version"])
     return str(yaml.safe_load((root / "galaxy.yml").read_text())["version"])
+
+
+def command_here() -> Command:
+    """How a playbook is run where this run is: by the monitor's command, or as this run was."""
+    if monitor := os.environ.get(MONITOR):
+        return Command(shlex.split(monitor), [])
+    return Command.of(context.CLIARGS, os.getcwd())
 
 
 def who() -> str:

@@ -69,6 +69,14 @@ def as_variables(text: str, run: str) -> str:
     return text
 
 
+def as_source_variables(text: str) -> str:
+    """What a module says of a cut-over's source: ``login_port`` is ``pg_sequences_source_login_port``."""
+    names = "|".join(
+        name.removeprefix(f"{_variables.PREFIX}source_") for name in _variables.SOURCE if "_source_" in name
+    )
+    return re.sub(rf"(?<![\w\".'-])({names})(?![\w\".'(=-])", rf"{_variables.PREFIX}source_\1", text)
+
+
 def sequence_as_variables(entry: Mapping[str, t.Any], run: str) -> dict[str, t.Any]:
     """An entry of ``sequences`` or ``not_fixed``, as a playbook says it."""
     said = {name: as_variables(entry[name], run) for name in ("message", "remedy") if entry.get(name)}

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import STATUSES
@@ -42,7 +43,7 @@ def lines_of(document: Document, where: str) -> list[str]:
     if document["run"]["name"] == "info":
         shown += [line for sequence in document["sequences"] for line in _details(sequence)]
     else:
-        shown += _first([_left(document, unfixed) for unfixed in document["not_fixed"]], MOST_FINDINGS, where)
+        shown += _first(list(_left(document)), MOST_FINDINGS, where)
         told = {_place(document, unfixed) for unfixed in document["not_fixed"]}
         findings = [sequence for sequence in document["sequences"] if _place(document, sequence) not in told]
         shown += _first(list(_findings(document, findings)), MOST_FINDINGS, where)
@@ -54,6 +55,11 @@ def lines_of(document: Document, where: str) -> list[str]:
     shown += list(_heading(document))
     # Some are of several lines.
     return [line for text in shown for line in text.split("\n")]
+
+
+def foretold_lines(document: Document) -> list[str]:
+    """What would be moved, before anybody is asked."""
+    return _first([_change(document, change) for change in document["changes"]], MOST_FINDINGS, "--check shows all")
 
 
 def _restored(document: Document) -> Iterator[str]:
@@ -78,10 +84,13 @@ def _cutover(document: Document) -> Iterator[str]:
 
 def _heading(document: Document) -> Iterator[str]:
     summary = document["summary"]
+    if summary["hosts"] == summary["hosts_not_audited"]:
+        # Nothing was counted.
+        return
     counts = ", ".join(f"{status}: {summary[status]}" for status in STATUSES)
     if summary["hosts"] == 1 and not summary["hosts_not_audited"]:
         names = [database["name"] for database in document["hosts"][0]["databases"]]
-        yield f"databases: {', '.join(map(visible, names[:10]))}{f' and {len(names) - 10} more' if names[10:] else ''}"
+        yield f"databases: {', '.join(map(_database, names[:10]))}{f' and {len(names) - 10} more' if names[10:] else ''}"
     else:
         yield (
             f"hosts: {summary['hosts']}, audited: {summary['hosts'] - summary['hosts_not_audited']},"
@@ -89,8 +98,9 @@ def _heading(document: Document) -> Iterator[str]:
         )
     yield f"sequences: {summary['total']}; {counts}"
     if document["run"]["name"] not in ("check", "info"):
-        repaired = "would be repaired" if document["run"]["check_mode"] else "repaired"
-        yield f"{repaired}: {summary['repaired']}, left: {summary['not_fixed']}"
+        done = "realigned" if document["run"]["name"] == "reset" else "repaired"
+        would = "would be " if document["run"]["check_mode"] else ""
+        yield f"{would}{done}: {summary['repaired']}, left: {summary['not_fixed']}"
 
 
 def _not_audited(document: Document) -> Iterator[str]:
@@ -117,14 +127,21 @@ def _hosts(document: Document) -> Iterator[str]:
 
 
 def _change(document: Document, change: Document) -> str:
-    word = "would repair" if document["run"]["check_mode"] else "repaired"
+    reset = document["run"]["name"] == "reset"
+    would, done = ("would realign", "realigned") if reset else ("would repair", "repaired")
+    word = would if document["run"]["check_mode"] else done
     moved = f"next value {change['before']['next_value']} -> {change['after']['next_value']}"
     return f"{word} {_place(document, change)}: {moved}"
 
 
-def _left(document: Document, unfixed: Document) -> str:
-    remedy = [visible(unfixed["remedy"])] if unfixed["remedy"] else []
-    return _indented(f"left {_place(document, unfixed)}: {visible(unfixed['message'])}", remedy)
+def _left(document: Document) -> Iterator[str]:
+    """What could not be repaired, and below it what settles it, once."""
+    told = set()
+    for unfixed in document["not_fixed"]:
+        key = (unfixed["host"], unfixed["database"], unfixed["remedy"])
+        remedy = [AS_ABOVE if key in told else visible(unfixed["remedy"])] if unfixed["remedy"] else []
+        yield _indented(f"left {_place(document, unfixed)}: {visible(unfixed['message'])}", remedy)
+        told.add(key)
 
 
 def _findings(document: Document, findings: list[Document]) -> Iterator[str]:
@@ -153,7 +170,7 @@ def _not_judged(document: Document) -> Iterator[str]:
     """What was not judged, by kind, and all that a database's sequences are suspected of, ready to be copied."""
     for host in document["hosts"]:
         for database in host["databases"]:
-            where = f"{_host(document, host['name'])}{visible(database['name'])}"
+            where = f"{_host(document, host['name'])}{_database(database['name'])}"
             kinds = dict(database.get("skipped") or {})
             undrawn = kinds.get("suspected", 0) + kinds.get("no_column", 0)
             if undrawn:
@@ -200,7 +217,12 @@ def _details(sequence: Document) -> Iterator[str]:
 
 
 def _place(document: Document, entry: Document) -> str:
-    return f"{_host(document, entry['host'])}{visible(entry['database'])} {_name(entry)}"
+    return f"{_host(document, entry['host'])}{_database(entry['database'])} {_name(entry)}"
+
+
+def _database(name: str) -> str:
+    """A database's name, in quotes where its end could not be seen without them."""
+    return visible(name if re.fullmatch(r"[\w.-]+", name) else '"' + name.replace('"', '""') + '"')
 
 
 def _host(document: Document, name: str) -> str:

@@ -22,14 +22,25 @@ def verdict_of(document: Document) -> str:
     summary = document["summary"]
     if not summary["hosts"]:
         return "verdict: no host was looked at"
+    if document["run"]["name"] == "cutover":
+        return f"verdict: not yet, because {_counted(len(_without_verdict(document)), 'host')} could not be compared"
     said = [*_done(document), *_found(document)]
-    away = summary["hosts_not_audited"]
+    away = sum(host["summary"] is None and bool(host["error"]) for host in document["hosts"])
     shut = summary["databases_not_audited"]
     if away:
         said.append(f"{_counted(away, 'host')} could not be {_word(document)}")
     if shut:
         said.append(f"{_counted(shut, 'database')} could not be entered")
     return f"verdict: {'; '.join(said)}"
+
+
+def lacks_verdict(document: Document) -> bool:
+    """Whether a cut-over ended on a host before there was anything to judge."""
+    return bool(_without_verdict(document))
+
+
+def _without_verdict(document: Document) -> list[str]:
+    return [host["name"] for host in document["hosts"] if not (host.get("cutover") or {}).get("verdict")]
 
 
 def reports_of(document: Document, files: list[str]) -> list[str]:
@@ -50,12 +61,20 @@ def next_of(document: Document, command: Command, databases: Mapping[str, bool])
     return [f"{words}{own}: {command.run(name, hosts, more)}" for words, name, hosts, more in steps]
 
 
+def confirmed(document: Document, command: Command) -> str:
+    """The command that does what was foretold, without asking."""
+    hosts = {change["host"] for change in document["changes"]}
+    return command.run(document["run"]["name"], hosts, {"pg_sequences_confirm": True})
+
+
 def brief(document: Document, name: str, failure: str) -> str:
     """Why a host fails, for the line that Ansible prints beside the verdict.
 
     :arg failure: the same at full length
     """
     host = next((host for host in document["hosts"] if host["name"] == name), None)
+    if document["run"]["name"] == "cutover" and name not in _without_verdict(document):
+        return "not yet: see the verdict above"
     if host is None or host["error"]:
         return f"{_word(document, False)}: see the verdict above"
     counts = [f"{host['summary'][word]} {word}" for word in ("critical", "unknown", "warning") if host["summary"][word]]
@@ -66,7 +85,7 @@ def brief(document: Document, name: str, failure: str) -> str:
 
 
 def _word(document: Document, done: bool = True) -> str:
-    word = "restored" if document["run"]["name"] == "restore" else "audited"
+    word = {"restore": "restored", "cutover": "compared"}.get(document["run"]["name"], "audited")
     return word if done else f"not {word}"
 
 
@@ -76,6 +95,7 @@ def _done(document: Document) -> Iterator[str]:
     if run["name"] in ("check", "info"):
         return
     would = "would be " if run["check_mode"] else ""
+    word = "realigned" if run["name"] == "reset" else "repaired"
     if run["name"] == "restore":
         outcomes = [(host.get("restored") or {}).get("outcome") for host in document["hosts"] if not host["error"]]
         for outcome, word in (("restored", "restored"), ("foretold", "would be restored"), ("unchanged", "unchanged")):
@@ -83,9 +103,9 @@ def _done(document: Document) -> Iterator[str]:
                 there = ", as the dump is there from an earlier run" if outcome == "unchanged" else ""
                 yield f"{_counted(outcomes.count(outcome), 'database')} {word}{there}"
     if summary["repaired"]:
-        yield f"{_counted(summary['repaired'], 'sequence')} {would}repaired"
+        yield f"{_counted(summary['repaired'], 'sequence')} {would}{word}"
     elif summary["total"] and not summary["not_fixed"]:
-        yield "no sequence had to be repaired"
+        yield f"no sequence had to be {word}"
     if summary["not_fixed"]:
         yield f"{_counted(summary['not_fixed'], 'sequence')} {would}left, the remedy stands with each"
 
@@ -111,6 +131,9 @@ def _steps(document: Document, databases: Mapping[str, bool]) -> Iterator[tuple[
     """What to run next: in words, the playbook, its hosts, more variables."""
     run, summary = document["run"], document["summary"]
     name = "restore_then_fix" if run["name"] == "restore" else run["name"]
+    if run["name"] == "cutover":
+        yield "next, after the remedies above", name, set(_without_verdict(document)), {}
+        return
     errors = {host["name"] for host in document["hosts"] if host["error"]}
     errors |= {host["name"] for host in document["hosts"] if any(each["error"] for each in host["databases"])}
     left = {unfixed["host"] for unfixed in document["not_fixed"]}
@@ -125,6 +148,13 @@ def _steps(document: Document, databases: Mapping[str, bool]) -> Iterator[tuple[
         changing = {change["host"] for change in document["changes"]}
         if changing or (run["name"] == "restore" and summary["hosts"] > len(errors)):
             yield "next, to do it", name, changing or {h["name"] for h in document["hosts"]} - errors, {}
+    elif run["name"] == "restore" and (errors or left):
+        stopped = {host["name"] for host in document["hosts"] if host["error"]}
+        if stopped:
+            yield "next, after the remedies above", name, stopped, {}
+        # What is restored is not restored again.
+        if there := (errors | left) - stopped:
+            yield "next, after the remedies above", "fix", there, {}
     elif errors or left:
         yield "next, after the remedies above", name, errors | left, {}
     elif summary["repaired"]:

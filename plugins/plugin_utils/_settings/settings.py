@@ -44,7 +44,7 @@ _PATHS = (
 )
 _ON_CONTROLLER = {PREFIX + name for name in _PATHS}
 
-_EMPTY_IS_SAID = {PREFIX + name for name in ("database", "app", "table")}
+_EMPTY_IS_SAID = {PREFIX + name for name in ("database", "app", "table", "tables", "schemas", "sequences")}
 _EMPTY_IS_A_VALUE = set(_variables.CONNECTION) - {
     PREFIX + name for name in ("become_user", "session_role", "ca_cert", "ssl_rootcert", "ssl_cert", "ssl_key")
 }

@@ -103,7 +103,14 @@ def seen(still_at: str = "", enabled: bool = True, lag: int | None = 500, **more
     target = {"databases": [database], "sequences": [], "summary": {"total": 1}, "comparison": comparison}
     target["server"] = {"address": "new", "port": 2}
     usual = {
-        **{"host": "new", "check_mode": False, "readings": (reading, reading), "file": "", "may_move": False},
+        **{
+            "host": "new",
+            "command": "again",
+            "check_mode": False,
+            "readings": (reading, reading),
+            "file": "",
+            "may_move": False,
+        },
         **{"before": target, "fixed": {"changes": [], "not_fixed": []}, "target": target, "databases": {}},
     }
     return Seen(**{**usual, "still_at": still_at, **more})
