@@ -61,7 +61,7 @@ class Server(t.NamedTuple):
     login: Mapping[str, t.Any]
 
 
-class Settings(t.NamedTuple):
+class SourceSettings(t.NamedTuple):
     """The source's own arguments; times are in seconds, 0 is never."""
 
     interval: float
@@ -73,7 +73,7 @@ class Settings(t.NamedTuple):
     initial: bool
 
 
-def read_arguments(args: Mapping[str, t.Any]) -> tuple[list[Server], Settings]:
+def read_arguments(args: Mapping[str, t.Any]) -> tuple[list[Server], SourceSettings]:
     """Check the arguments that a rulebook gives.
 
     :raises ArgumentError: the first that cannot be used
@@ -99,7 +99,7 @@ def read_arguments(args: Mapping[str, t.Any]) -> tuple[list[Server], Settings]:
     own = {name: value for name, value in args.items() if name in _SOURCE_OPTIONS and name != "servers"}
     values = _validated(own, _SOURCE_OPTIONS, "")
     del values["servers"]
-    settings = Settings(**values)
+    settings = SourceSettings(**values)
     for name in ("interval", "timeout", "heartbeat", "remind", "concurrency"):
         value, may_be_none = values[name], name in ("heartbeat", "remind")
         # Written so that NaN, which compares false with everything, is refused.

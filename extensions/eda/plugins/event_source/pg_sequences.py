@@ -106,7 +106,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.plugin_utils._news.event_arguments import (
         ArgumentError,
         Server,
-        Settings,
+        SourceSettings,
         read_arguments,
         without_secrets,
     )
@@ -117,7 +117,7 @@ else:
     _ARGUMENTS = runpy.run_path(str(_UTILS / "_news" / "event_arguments.py"))
     _WATCHED = runpy.run_path(str(_UTILS / "_news" / "watched.py"))
     Watched, heartbeat = _WATCHED["Watched"], _WATCHED["heartbeat"]
-    ArgumentError, Server, Settings = (_ARGUMENTS[name] for name in ("ArgumentError", "Server", "Settings"))
+    ArgumentError, Server, SourceSettings = (_ARGUMENTS[name] for name in ("ArgumentError", "Server", "SourceSettings"))
     read_arguments, without_secrets = _ARGUMENTS["read_arguments"], _ARGUMENTS["without_secrets"]
 
 # Runs the module out of the collection's folder, whatever that is called: the regular import would need the right tree
@@ -185,7 +185,7 @@ async def audit(server: Server, timeout: float) -> dict[str, t.Any]:
 
 
 async def watch(
-    queue: asyncio.Queue[Event], one: Watched, settings: Settings, places: Mapping[bool, asyncio.Semaphore]
+    queue: asyncio.Queue[Event], one: Watched, settings: SourceSettings, places: Mapping[bool, asyncio.Semaphore]
 ) -> None:
     """Audit a server again and again.
 
