@@ -194,7 +194,9 @@ def test_columns_that_hold_no_numbers_do_not_cut_the_reach(base_type: str) -> No
     assert not _model.takes_numbers(column(base_type))
 
 
-@pytest.mark.parametrize("base_type", ["smallint", "oid", "oid8", "integer", "bigint", "numeric", "real", "double precision"])
+@pytest.mark.parametrize(
+    "base_type", ["smallint", "oid", "oid8", "integer", "bigint", "numeric", "real", "double precision"]
+)
 def test_columns_of_numeric_types_take_the_sequence_s_numbers_unless_the_default_changes_them(base_type: str) -> None:
     assert _model.takes_numbers(column(base_type))
     assert not _model.takes_numbers(column(base_type, transformed=True))

@@ -84,7 +84,11 @@ def sequence(**more: Any) -> _model.Sequence:
 
 
 def decided(
-    of: _model.Sequence, state: State | None, there: dict[str, Any] | None, *furthest: int | None, policy: Policy | None = None
+    of: _model.Sequence,
+    state: State | None,
+    there: dict[str, Any] | None,
+    *furthest: int | None,
+    policy: Policy | None = None,
 ) -> Finding:
     of = of._replace(columns=(COLUMN,) * len(furthest))
     readings = tuple(Reading(furthest=value, empty=value is None) for value in furthest)
