@@ -53,6 +53,7 @@ _ON_EVERY_VERSION = {
 # Minutes each: make long runs them, and .ci/run both.
 _LONG = {
     "test_captures.py",
+    "test_cutover_19.py",
     "test_cutover_attacks.py",
     "test_cutover_guide.py",
     "test_cutover_others.py",
@@ -123,7 +124,7 @@ def candidate() -> int:
     try:
         servers.binaries(servers.CANDIDATE)
     except servers.ServerError as error:
-        pytest.skip(f"PostgreSQL {servers.CANDIDATE} is {left_out.NEXT}{error}")
+        pytest.skip(f"{left_out.NEXT}{error}")
     return servers.CANDIDATE
 
 

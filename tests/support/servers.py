@@ -184,7 +184,7 @@ def _fetch_from_debian(version: int, folder: Path, place: Path) -> None:
     try:
         debian.fetch(version, folder, place)
     except debian.DebianError as error:
-        raise ServerError(str(error)) from None
+        raise ServerError(f"PostgreSQL {version} from Debian's archive: {error}") from None
 
 
 def _download(command: Sequence[str], folder: Path) -> None:

@@ -60,6 +60,12 @@ def test_rules_can_be_read() -> None:
             {"PgSequenceHostNotAudited", "PgSequenceNearLimit"},
         ),
         (metrics(finding("a", status="unknown", reasons=["locked"])), "5m", {"PgSequenceHostNotAudited"}),
+        (metrics(finding("a", status="warning", reasons=["not_synchronized"])), "5m", {"PgSequenceHostNotAudited"}),
+        (
+            metrics(finding("a", status="warning", reasons=["not_synchronized"])),
+            "25m",
+            {"PgSequenceHostNotAudited", "PgSequenceNotSynchronized"},
+        ),
         (
             metrics(finding("a", status="unknown", reasons=["locked"])),
             "25h",

@@ -83,7 +83,7 @@ def test_what_is_not_released_yet_is_told_and_fails_nowhere(
 ) -> None:
     monkeypatch.setenv("PGOPS_NEED_ALL", "1")
     monkeypatch.setattr("support.toolchain.CACHE", tmp_path)
-    line = f"3 tests: PostgreSQL 19 is {left_out.NEXT}no network"
+    line = f"3 tests: {left_out.NEXT}no network"
     monkeypatch.setattr("support.toolchain.read", lambda path: [line])
     assert stages([]) == 0
     assert f"== left out\n{line}\n" in capsys.readouterr().out

@@ -93,6 +93,12 @@ def steps_of(seen: Seen, reasons: list[Reason]) -> list[str]:
         # One that another server feeds is none of this.
         if one["enabled"] and one["lag_bytes"] is not None
     ]
+    steps += [
+        f"in {visible(one['database'])} of the target: DROP SUBSCRIPTION {_quoted(one['name'])}; enabled again it would set"
+        f" {count_of(len(one['not_synchronized']), 'sequence')} to the source's values, also backward"
+        for one in seen.subscriptions()
+        if not one["enabled"] and waiting(one)
+    ]
     steps.append("let the clients connect to the target, with new connections")
     steps.append("for the way back: the same with source and target swapped, before anything replicates back")
     return steps

@@ -184,6 +184,11 @@ def test_reach_is_what_every_column_can_store() -> None:
     assert sequence(lowest=-5000, highest=100, columns=columns).reach == (-999, 100)
 
 
+def test_oid_and_oid8_are_unsigned() -> None:
+    assert sequence(lowest=-50, highest=MAX64, columns=[column("oid")]).reach == (0, 2**32 - 1)
+    assert sequence(lowest=-50, highest=MAX64, columns=[column("oid8")]).reach == (0, MAX64)
+
+
 def test_reach_is_that_of_the_sequence_alone_without_columns() -> None:
     assert sequence(lowest=3, highest=9, columns=[]).reach == (3, 9)
 

@@ -171,7 +171,9 @@ def test_what_an_enabled_subscription_has_yet_to_set_is_a_reason() -> None:
 def test_what_is_set_or_will_not_be_is_no_reason(waiting: list[str], enabled: bool) -> None:
     said = told(kept(waiting, enabled))
     assert said["switchable"], said["verdict"]
-    assert ("no REFRESH SEQUENCES after this run" in " ".join(said["lines"])) == enabled
+    lines = " ".join(said["lines"])
+    assert ("no REFRESH SEQUENCES after this run" in lines) == enabled
+    assert ("DROP SUBSCRIPTION from_old; enabled again it would set 1 sequence" in lines) != enabled
 
 
 def test_no_run_that_did_not_come_to_its_end_may_be_switched() -> None:
