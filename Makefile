@@ -76,14 +76,14 @@ $(RULEBOOK_VENV)/installed: tests/eda/requirements.txt
 	$(call environment,$(RULEBOOK_VENV),$<)
 	@touch $@
 
-cores: $(INSTALLED) ## sanity, unit tests, targets and playbooks on every supported ansible-core, each with one of its Pythons (20 minutes)
-	@$(VENV)/bin/python tests/cores.py $(if $(CORES),--cores $(CORES))
+cores: $(INSTALLED) ## sanity, unit tests, targets and playbooks on every supported ansible-core, each with one of its Pythons, for the README's table (20 minutes)
+	@$(VENV)/bin/python tests/cores.py --record $(if $(CORES),--cores $(CORES))
 
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules; a soak of the monitor (hours)
 	$(VENV)/bin/python tests/mutation.py
 	PGOPS_PG_VERSIONS=18 pytest -n 2 --dist loadfile tests/playbooks
 	$(VENV)/bin/python tests/soak/run.py --minutes 20
-	PGOPS_PROPERTY_CASES=2000 PGOPS_KILLS=100 $(VENV)/bin/python tests/matrix.py
+	PGOPS_PROPERTY_CASES=2000 PGOPS_KILLS=100 $(VENV)/bin/python tests/matrix.py --record
 
 bench: $(BENCH_VENV)/installed ## measure beside the floor and the peers, and write the results to docs/performance (an hour)
 	$(BENCH_VENV)/bin/python tests/benchmark/run.py --results docs/performance
