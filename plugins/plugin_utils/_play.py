@@ -116,6 +116,9 @@ def settings_of(
             try:
                 found = templar.template(value)
             except AnsibleError as error:
+                if type(error).__name__ == "AnsibleValueOmittedError":
+                    # From ansible-core 2.19 on, a template that comes to omit: it is not set.
+                    continue
                 if report_only:
                     # Its own run says so; what is left may still say where to.
                     continue
@@ -144,7 +147,7 @@ def _answered(action: ActionBase, host: Host, run: str) -> Mapping[str, t.Any]:
 
 
 def _is_omitted(value: t.Any) -> bool:
-    """Whether a template came to ``omit``, which is a text in ansible-core up to 2.18, and an object after it."""
+    """Whether a value is ``omit``, which is a text in ansible-core up to 2.18, and an object after it."""
     return type(value).__name__.lstrip("_") == "OmitType" or str(value).startswith("__omit_place_holder__")
 
 
