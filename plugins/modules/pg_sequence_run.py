@@ -21,7 +21,7 @@ author:
 extends_documentation_fragment:
   - pgops.sequences._attributes
   - pgops.sequences._fleet
-  - pgops.sequences._attributes.actiongroup
+  - pgops.sequences._attributes.ACTIONGROUP
 attributes:
   check_mode:
     support: full
