@@ -18,7 +18,7 @@ TOOLCHAIN := $(VENV)/bin/python tests/support/toolchain.py
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test lint sanity unit integration long events cores matrix bench bench-quick demo clean
+.PHONY: help venv test lint sanity unit integration long events cores matrix bench bench-quick demo release clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -101,6 +101,9 @@ demo: $(DEMO_VENV)/installed ## show the collection at work on a server of its o
 $(DEMO_VENV)/installed: tests/demo/requirements.txt
 	$(call environment,$(DEMO_VENV),$<)
 	@touch $@
+
+release: $(INSTALLED) ## make the release of galaxy.yml's version after all checks: changelog, commit, package, tag; nothing leaves this machine
+	@.ci/release
 
 clean: ## remove the environment and all caches in this checkout
 	rm -rf $(VENV) .cache tests/output
