@@ -121,6 +121,15 @@ def test_a_credential_fills_in_variables_that_there_are(name: str) -> None:
         assert variable in _variables.KNOWN and value.strip("{ }") in fields
 
 
+def test_an_environment_can_be_made_of_its_definition(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("ansible-builder")
+    command = [program, "create", "--file", AWX / "execution-environment.yml", "--context", tmp_path / "context"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wanted = yaml.safe_load((tmp_path / "context" / "_build" / "requirements.yml").read_text())
+    assert [found["name"] for found in wanted["collections"]] == ["pgops.sequences"]
+
+
 @pytest.fixture
 def shop(database: dict[str, str]) -> dict[str, str]:
     sql(database, SHOP)
