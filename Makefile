@@ -19,7 +19,7 @@ TOOLCHAIN := $(VENV)/bin/python tests/support/toolchain.py
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test lint sanity unit integration long events site cores matrix bench bench-quick demo clean
+.PHONY: help venv test lint sanity unit integration long events site cores matrix bench bench-quick demo release clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -85,14 +85,14 @@ $(SITE_VENV)/installed: tests/docsite/requirements.txt
 	$(call environment,$(SITE_VENV),$<)
 	@touch $@
 
-cores: $(INSTALLED) ## sanity, unit tests, targets and playbooks on every supported ansible-core, each with one of its Pythons (20 minutes)
-	@$(VENV)/bin/python tests/cores.py $(if $(CORES),--cores $(CORES))
+cores: $(INSTALLED) ## sanity, unit tests, targets and playbooks on every supported ansible-core, each with one of its Pythons, for the README's table (20 minutes)
+	@$(VENV)/bin/python tests/cores.py --record $(if $(CORES),--cores $(CORES))
 
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules; a soak of the monitor (hours)
 	$(VENV)/bin/python tests/mutation.py
 	PGOPS_PG_VERSIONS=18 pytest -n 2 --dist loadfile tests/playbooks
 	$(VENV)/bin/python tests/soak/run.py --minutes 20
-	PGOPS_PROPERTY_CASES=2000 PGOPS_KILLS=100 $(VENV)/bin/python tests/matrix.py
+	PGOPS_PROPERTY_CASES=2000 PGOPS_KILLS=100 $(VENV)/bin/python tests/matrix.py --record
 
 bench: $(BENCH_VENV)/installed ## measure beside the floor and the peers, and write the results to docs/performance (an hour)
 	$(BENCH_VENV)/bin/python tests/benchmark/run.py --results docs/performance
@@ -110,6 +110,9 @@ demo: $(DEMO_VENV)/installed ## show the collection at work on a server of its o
 $(DEMO_VENV)/installed: tests/demo/requirements.txt
 	$(call environment,$(DEMO_VENV),$<)
 	@touch $@
+
+release: $(INSTALLED) ## make the release of galaxy.yml's version after all checks: changelog, commit, package, tag; nothing leaves this machine
+	@.ci/release
 
 clean: ## remove the environment and all caches in this checkout
 	rm -rf $(VENV) .cache tests/output

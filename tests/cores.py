@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run sanity, the unit tests, the integration targets and the playbooks' smoke test on every ansible-core that is supported.
 
-As a program: ``cores.py``, or ``cores.py --cores 2.17 2.21``. Each has an environment of its own, which is made once and
+As a program: ``cores.py``, or ``cores.py --cores 2.17 2.21``; with ``--record`` the README says what passed. Each has an environment of its own, which is made once and
 kept until the requirements change. Exit code 1 if anything failed, or a Python is missing.
 """
 
@@ -27,6 +27,8 @@ _LOGS = _ROOT / "tests" / "output" / "cores"
 sys.path.insert(0, str(_TESTS))
 
 from matrix import pythons  # noqa: E402
+
+from support import record  # noqa: E402
 
 CORES = {
     "2.17": ("ansible-core==2.17.14", (3, 10)),
@@ -154,15 +156,25 @@ def tried(name: str, core: str, version: tuple[int, int], optional: bool) -> Row
     return Row(release_of(interpreter), python, steps, time.monotonic() - begin)
 
 
+def remember(name: str, row: Row) -> None:
+    """Keep in the record what a run proved; one that failed takes away what an earlier one did."""
+    ran = not row.failed and set(row.steps) == set(STEPS)
+    record.keep("cores", name, {"release": row.core, "python": row.python, **row.steps} if ran else None)
+
+
 def main() -> int:
     """Do what the command line says; return the exit code."""
     parser = argparse.ArgumentParser(description="Sanity, unit tests and playbooks on every supported ansible-core.")
+    parser.add_argument("--record", action="store_true", help="write docs/support.json and the table of the README")
     parser.add_argument("--cores", nargs="+", choices=[*CORES, CANDIDATE[0]], default=[*CORES, CANDIDATE[0]])
     rows = []
-    for name in parser.parse_args().cores:
+    options = parser.parse_args()
+    for name in options.cores:
         core, version = CORES.get(name) or CANDIDATE[1]
         rows.append(tried(name, core, version, optional=name not in CORES))
         print(rows[-1], flush=True)
+        if options.record:
+            remember(name, rows[-1])
     print("", HEADER, *rows, sep="\n")
     return int(any(row.failed for row in rows))
 

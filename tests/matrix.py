@@ -29,6 +29,10 @@ _TESTS = Path(__file__).resolve().parent
 _ROOT = _TESTS.parent
 _VENVS = _ROOT / ".cache" / "matrix"
 
+sys.path.insert(0, str(_TESTS))
+
+from support import record  # noqa: E402
+
 OLDEST = (3, 9)
 
 DRIVERS = {"psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]"}
@@ -131,13 +135,34 @@ def tested(server: int, tests: list[str], python: Path | None = None) -> dict[st
     }
 
 
+def release(version: int) -> str:
+    """The release that a server's program says it is, such as ``18.4``."""
+    from support.servers import binaries
+
+    command = [str(binaries(version) / "postgres"), "--version"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return told.split()[2]
+
+
+def remember(row: Row, tests: list[str]) -> None:
+    """Keep in the record what a run proved; one that failed takes away what an earlier one did."""
+    name = f"{row.python} {row.driver.split()[0]} {row.server}"
+    if row.failed:
+        record.keep("servers", name, None)
+    elif row.passed:
+        kept = {"release": release(int(row.server)), "python": row.python, "driver": row.driver, "passed": row.passed}
+        record.keep("servers", name, {**kept, "tests": ", ".join(tests)})
+
+
 def by_server(versions: list[int], tests: list[str]) -> Iterator[Row]:
     """Each server, with this Python and its driver."""
+    import psycopg2
+
     from support.servers import why_unavailable
 
     python = "{}.{}".format(*sys.version_info[:2])
     for version in versions:
-        row = Row(str(version), python, "psycopg2")
+        row = Row(str(version), python, f"psycopg2 {vars(psycopg2)['__version__'].split()[0]}")
         reason = why_unavailable(version)
         yield dataclasses.replace(row, note=reason) if reason else dataclasses.replace(row, **tested(version, tests))
 
@@ -160,7 +185,6 @@ def by_driver(server: int, tests: list[str]) -> Iterator[Row]:
 
 def main() -> int:
     """Do what the command line says; return the exit code."""
-    sys.path.insert(0, str(_TESTS))
     from support.servers import VERSIONS
 
     parser = argparse.ArgumentParser(description="The module tests, in all combinations that are supported.")
@@ -169,14 +193,19 @@ def main() -> int:
         "--driver-version", type=int, default=VERSIONS[-1], help="of PostgreSQL for the drivers; 0: none"
     )
     parser.add_argument("--tests", nargs="+", default=["tests/server"], help="files or folders")
+    parser.add_argument("--record", action="store_true", help="write docs/support.json and the table of the README")
     options = parser.parse_args()
     rows = []
     for row in by_server(options.versions, options.tests):
         rows.append(row)
         print(row, flush=True)
+        if options.record:
+            remember(row, options.tests)
     for row in by_driver(options.driver_version, options.tests) if options.driver_version else ():
         rows.append(row)
         print(row, flush=True)
+        if options.record and row.driver:
+            remember(row, options.tests)
     print("", HEADER, *rows, sep="\n")
     # A note says why nothing was run: what is not there was not tested.
     return int(any(row.failed or row.note or not row.passed for row in rows))

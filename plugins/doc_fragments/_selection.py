@@ -99,13 +99,13 @@ options:
         named in C(comparison).
     type: list
     elements: dict
-    version_added: 0.1.0
+    version_added: 1.0.0
   reference_databases:
     description:
       - What databases were called in O(reference), where that was otherwise, as C({new name&#58; old name}). A new name that is not
         looked at is an error.
     type: dict
-    version_added: 0.1.0
+    version_added: 1.0.0
   gap_threshold:
     description:
       - A sequence that runs ahead of the furthest value by more than this many values, counted in steps, is a V(warning).

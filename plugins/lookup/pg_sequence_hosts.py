@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: pg_sequence_hosts
 short_description: Refuse a pattern of hosts that fits none
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The playbooks of this collection name their hosts by it. Ansible itself passes over a play whose pattern fits no host, and ends as if
     all was well.

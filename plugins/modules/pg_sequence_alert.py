@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_sequence_alert
 short_description: Send alerts of what is new or over on the hosts of a play, by mail and webhook
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - A step of the role P(pgops.sequences.pg_sequences#role), which calls it for you. It sends where a host's variables C(pg_sequences_mail_to)
     or C(pg_sequences_webhook_url) say so. Hosts that name the same destination share a message.

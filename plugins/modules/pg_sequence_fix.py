@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_sequence_fix
 short_description: Repair PostgreSQL sequences that stand behind the columns they feed
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Audits as M(pgops.sequences.pg_sequence_info) does, then moves every sequence that is behind to the first free value.
   - With O(mode=advance) a sequence never goes backward, whatever runs at the same time. It is moved under its own lock,

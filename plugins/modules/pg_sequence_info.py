@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_sequence_info
 short_description: Audit PostgreSQL sequences against the columns they feed
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Finds every sequence of one or more databases and every column it feeds, and says which sequences would hand out
     an id that is already there, which are used up or nearly so, and which could not be judged and why.
@@ -36,13 +36,13 @@ options:
       - Also return RV(activity), what happens on the server - who writes, where its log stands, how far replication lags.
     type: bool
     default: false
-    version_added: 0.1.0
+    version_added: 1.0.0
   positions:
     description:
       - Only read where the sequences stand, and return that as RV(positions). No table is read and nothing is judged.
     type: bool
     default: false
-    version_added: 0.1.0
+    version_added: 1.0.0
 seealso:
   - module: pgops.sequences.pg_sequence_fix
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_sequence_judge
 short_description: Fail for a host by what the report said of it
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The last step of the role P(pgops.sequences.pg_sequences#role), which calls it for you. It fails where M(pgops.sequences.pg_sequence_report)
     found a failure by the host's own variables, and where the host was not looked at since it last judged it.

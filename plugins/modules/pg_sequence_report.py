@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_sequence_report
 short_description: Show what was found on the hosts of a play, and write it down on the controller
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - A step of the role P(pgops.sequences.pg_sequences#role), which calls it for you. It reads C(pg_sequences_result) of all hosts
     of the play, what M(pgops.sequences.pg_sequence_run) returned, and prints it, the worst first, with the hosts that could not be audited.

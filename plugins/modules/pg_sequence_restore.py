@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_sequence_restore
 short_description: Restore a PostgreSQL dump, whole or not at all, and only once
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Restores a dump with C(pg_restore) and C(psql). While it runs it shows how far it is, at the latest every 30 seconds.
   - With O(jobs=1) everything happens in one transaction. A restore that fails, or is cut off in any way, leaves the database as it was.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_sequence_run
 short_description: Audit, repair or restore on a host by the role's variables
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The main step of the role P(pgops.sequences.pg_sequences#role), which calls it for you.
   - It takes the host's variables C(pg_sequences_*) and runs M(pgops.sequences.pg_sequence_info), M(pgops.sequences.pg_sequence_fix)
@@ -21,7 +21,7 @@ author:
 extends_documentation_fragment:
   - pgops.sequences._attributes
   - pgops.sequences._fleet
-  - pgops.sequences._attributes.actiongroup
+  - pgops.sequences._attributes.ACTIONGROUP
 attributes:
   check_mode:
     support: full

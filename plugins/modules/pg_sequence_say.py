@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_sequence_say
 short_description: Print lines as they are
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - A step of the roles, which call it for you. It prints lines whole and without quotes, so that they can be copied, where
     M(ansible.builtin.debug) prints JSON.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_sequence_settings
 short_description: Check the variables of all hosts of a play, and the files they name on the controller
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The first step of the role P(pgops.sequences.pg_sequences#role), which calls it for you.
   - It reads the variables C(pg_sequences_*) of all hosts of the play, wherever they are set, and fails for one that the role

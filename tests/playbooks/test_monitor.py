@@ -338,6 +338,19 @@ def test_a_repair_of_no_database_is_refused_at_a_second_installation_too(tmp_pat
             },
             "would take for a template",
         ),
+        (
+            {
+                **dict.fromkeys(
+                    [
+                        *("monitor_interval", "monitor_timeout", "monitor_state", "monitor_service", "become_user"),
+                        *("monitor_python", "monitor_inventory", "mail_to", "database", "login_port"),
+                    ],
+                    "",
+                ),
+                "login_password": "{{ '{' ~ '{x' }}",
+            },
+            "would take for a template",
+        ),
         ({"monitor_root": ""}, "pg_sequences_monitor_root is empty"),
         (
             {"monitor_servce": "cron"},

@@ -156,7 +156,7 @@ def test_a_command_of_ones_own(shop: Shop) -> None:
         ({"pg_sequences_dump": "/nowhere/shop.dump"}, "there is no dump /nowhere/shop.dump"),
         ({"pg_sequences_dump": "/x", "pg_sequences_restore_command": "true"}, "Nothing was changed"),
         ({"pg_sequences_dump": "/x", "pg_sequences_restore_jobs": "many"}, "many"),
-        ({"pg_sequences_dump": "/x", "pg_sequences_database": ""}, "pg_sequences_database is empty"),
+        ({"pg_sequences_dump": "/x", "pg_sequences_database": ""}, "Set pg_sequences_database"),
     ],
 )
 def test_bad_input_is_told_before_anything_is_touched(shop: Shop, variables: dict[str, Any], words: str) -> None:

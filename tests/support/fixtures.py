@@ -61,6 +61,7 @@ _LONG = {
     "test_fleet_hosts.py",
     "test_monitor.py",
     "test_monitor_user.py",
+    "test_release.py",
     "test_restore_advice.py",
     "test_restore_attacks.py",
 }

@@ -85,6 +85,6 @@ def test_no_riddles_in_messages(path: Path) -> None:
 
 def test_the_pictures_are_small() -> None:
     pictures = sorted((ROOT / "docs").glob("*.png"))
-    readme = (ROOT / "README.md").read_text()
-    assert len(pictures) == 2 and all(f"(docs/{picture.name})" in readme for picture in pictures)
+    usage = (ROOT / "docs" / "usage.md").read_text()
+    assert len(pictures) == 2 and all(f"({picture.name})" in usage for picture in pictures)
     assert all(picture.stat().st_size < 120_000 for picture in pictures)

@@ -132,7 +132,7 @@ def test_every_variable_of_a_restore_reaches_its_module() -> None:
             {"pg_sequences_tables": [{"a": 1}], "pg_sequences_fail_on": "nothing"},
             "pg_sequences_fail_on=nothing is none of: unknown, critical, warning, never",
         ),
-        ({"pg_sequences_database": " "}, "pg_sequences_database is empty"),
+        ({"pg_sequences_app": " ", "pg_sequences_mode": "realign"}, "pg_sequences_app is empty"),
         ({"pg_sequences_near_limit_percent": 101}, "pg_sequences_near_limit_percent is 101.0; it must be a percentage"),
         ({"pg_sequences_jobs": "many"}, "pg_sequences_jobs"),
         ({"pg_sequences_mode": "realign"}, "run it with pg_sequences_confirm=true"),
@@ -154,6 +154,17 @@ def test_what_the_roles_set_is_not_to_be_set_from_outside(name: str) -> None:
     with pytest.raises(_settings.SettingsError, match=f"There is no variable {name} to be set from outside; did you"):
         _names.refuse_from_outside({name: "fix"})
     _names.refuse_from_outside({"pg_sequences_report_dir": "reports", "pg_sequences_hosts": "all"})
+
+
+def test_what_was_left_empty_is_not_given() -> None:
+    names = set(_variables.ENTRY_POINTS["restore"]) - {"pg_sequences_database", "pg_sequences_dump"}
+    given = {"pg_sequences_database": "shop", "pg_sequences_dump": "/x"}
+    told = _settings.read({**given, **dict.fromkeys(names, "")}, "restore", False, ())
+    plain = _settings.read(given, "restore", False, ())
+    empty = {"login_host": "", "login_unix_socket": "", "login_password": ""}
+    assert told.values == {**plain.values, **empty}
+    texts = [name for name in names if _variables.KNOWN[name].get("elements") == "str"]
+    assert _settings.read({**given, **dict.fromkeys(texts, [""])}, "restore", False, ()).values == plain.values
 
 
 @pytest.mark.parametrize("nothing", [[], "", ",", "[]", [" "]])

@@ -125,17 +125,21 @@ def settings_of(
     _names.refuse_from_outside(action._task.get_variable_manager().extra_vars)
     if not report_only:
         _names.refuse_serial(host.variables.get("pg_sequences_serial"))
-    ours = {name: host.variables[name] for name in _variables.ENTRY_POINTS[run] if name in host.variables}
+    variables = _answered(action, host, run)
+    ours = {name: variables[name] for name in _variables.ENTRY_POINTS[run] if name in variables}
     # Its setter takes a mapping, whatever its type says.
     templar: t.Any = action._templar
     before = templar.available_variables
     values = {}
     try:
-        templar.available_variables = host.variables
+        templar.available_variables = variables
         for name, value in ours.items():
             try:
                 found = templar.template(value)
             except AnsibleError as error:
+                if type(error).__name__ == "AnsibleValueOmittedError":
+                    # From ansible-core 2.19 on, a template that comes to omit: it is not set.
+                    continue
                 if report_only:
                     # Its own run says so; what is left may still say where to.
                     continue
@@ -147,8 +151,24 @@ def settings_of(
     return _settings.read(values, run, check_mode, host.variables, report_only)
 
 
+def _answered(action: ActionBase, host: Host, run: str) -> Mapping[str, t.Any]:
+    """A host's variables without the extra ones that were left empty, as in a form: they would hide what is set elsewhere."""
+    manager = action._task.get_variable_manager()
+    spec, given = _variables.ENTRY_POINTS[run], manager.extra_vars
+    empty = {name for name, value in given.items() if name in spec and _settings.is_left_empty(name, value, spec[name])}
+    if not empty:
+        return host.variables
+    try:
+        manager._extra_vars = {name: value for name, value in given.items() if name not in empty}
+        beneath = hosts_of(action, {"ansible_play_hosts_all": [host.name]})[0].variables
+    finally:
+        manager._extra_vars = given
+    # What is set nowhere else stays empty: a rule may ask for it.
+    return {**{name: given[name] for name in empty}, **beneath}
+
+
 def _is_omitted(value: t.Any) -> bool:
-    """Whether a template came to ``omit``, which is a text in ansible-core up to 2.18, and an object after it."""
+    """Whether a value is ``omit``, which is a text in ansible-core up to 2.18, and an object after it."""
     return type(value).__name__.lstrip("_") == "OmitType" or str(value).startswith("__omit_place_holder__")
 
 

@@ -44,10 +44,10 @@ _PATHS = (
 )
 _ON_CONTROLLER = {PREFIX + name for name in _PATHS}
 
-_EMPTY_IS_SAID = {PREFIX + name for name in ("database", "app", "table", "tables", "schemas", "sequences")}
-_EMPTY_IS_A_VALUE = set(_variables.CONNECTION) - {
-    PREFIX + name for name in ("become_user", "session_role", "ca_cert", "ssl_rootcert", "ssl_cert", "ssl_key")
-}
+_EMPTY_IS_A_VALUE = {PREFIX + name for name in ("login_host", "login_unix_socket", "login_password")}
+"""Empty, these say the local socket and no password, also against the defaults of a play."""
+
+_NARROWS = {PREFIX + name for name in ("app", "table", "tables", "schemas", "sequences")}
 
 
 class Settings:
@@ -205,13 +205,14 @@ def read(
         if name == f"{PREFIX}databases" and not _names_any(value):
             # As if it was not there: no database named is all of them, or none where something is changed.
             continue
-        if isinstance(value, str) and not value.strip() and spec[name]["type"] != "int":
-            if name in _EMPTY_IS_SAID:
+        if is_left_empty(name, value, spec[name]):
+            # Nothing more than was meant may go backward.
+            if name in _NARROWS and (run == "reset" or variables.get(f"{PREFIX}mode") == "realign"):
                 raise SettingsError(
-                    f"{name} is empty. Nothing was done; name what it is for, or leave the variable away"
+                    f"{name} is empty, and {'reset' if run == 'reset' else 'pg_sequences_mode=realign'} may move sequences backward. Nothing"
+                    " was done; name what it is for, or leave the variable away"
                 )
-            if name not in _EMPTY_IS_A_VALUE:
-                continue
+            continue
         given[name] = _from_text(name, value, spec[name])
     validated = _validated(given, spec)
     settings = Settings(
@@ -246,6 +247,13 @@ def _names_any(value: t.Any) -> bool:
     if isinstance(value, str) and value.strip() == "[]":
         return False
     return any(str(part).strip() for part in (value.split(",") if isinstance(value, str) else value or ()))
+
+
+def is_left_empty(name: str, value: t.Any, spec: Mapping[str, t.Any]) -> bool:
+    """Whether a variable is what a form or a script leaves for a question that nobody answered, which is as if not given."""
+    if isinstance(value, (list, tuple)) and spec.get("elements") == "str":
+        return not any(str(part).strip() for part in value)
+    return isinstance(value, str) and not value.strip() and name not in _EMPTY_IS_A_VALUE
 
 
 def _validated(given: Mapping[str, t.Any], spec: Mapping[str, Mapping[str, t.Any]]) -> dict[str, t.Any]:
