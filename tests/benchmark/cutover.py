@@ -17,6 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmark.figures import Fact  # noqa: E402
 from support import fixtures as _fixtures  # noqa: F401  makes the tree that the modules are imported from
 from support.run import run_module, run_playbook, sql
 from support.servers import Server, client_binaries
@@ -107,6 +108,22 @@ def measured(number: int) -> dict[str, float]:
                 seconds[name].append(time.monotonic() - before)
                 assert _behind(target) == 0
     return {name: statistics.median(found) for name, found in seconds.items()}
+
+
+def facts() -> list[Fact]:
+    """The figures of 1,000 and 10,000 sequences."""
+    found = []
+    for number in (1000, 10000):
+        seconds = measured(number)
+        what = f"cut-over of {number:,} sequences, PostgreSQL 18: "
+        found += [
+            Fact(f"{what}the simplest script", f"{seconds['script']:.2f} s"),
+            Fact(f"{what}the target's part, by that of the script", f"{seconds['repair'] / seconds['script']:.2f}"),
+            Fact(f"{what}again, where nothing is to do, by the script", f"{seconds['again'] / seconds['script']:.2f}"),
+            Fact(f"{what}the whole playbook", f"{seconds['playbook']:.1f} s"),
+        ]
+        print(*(f"{fact.what}: {fact.figure}" for fact in found[-4:]), sep="\n", flush=True)
+    return found
 
 
 if __name__ == "__main__":

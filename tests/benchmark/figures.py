@@ -9,6 +9,9 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
+OURS = ("pg_sequence_info", "pg_sequence_fix")
+"""What names of our contenders begin with."""
+
 
 class Fact(NamedTuple):
     """One more figure: what was measured, and what came out."""

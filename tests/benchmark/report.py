@@ -13,12 +13,10 @@ from typing import NamedTuple
 
 import matplotlib
 
-from benchmark.figures import Fact, spread
+from benchmark.figures import OURS, Fact, spread
 
 matplotlib.use("svg")
 from matplotlib import pyplot  # noqa: E402
-
-OURS = ("pg_sequence_info", "pg_sequence_fix")
 
 
 class Comparison(NamedTuple):

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import sys
@@ -16,20 +17,22 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmark import databases  # noqa: E402
+from benchmark import cutover, databases  # noqa: E402
 from benchmark.extras import all_facts, memory, timed  # noqa: E402
 from benchmark.figures import Fact  # noqa: E402
 from benchmark.report import Comparison, table, write  # noqa: E402
 from benchmark.shop import SETTINGS, Shop  # noqa: E402
 from benchmark.whole_task import whole_tasks  # noqa: E402
+from benchmark.worse import worse  # noqa: E402
 from support.servers import Server  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+OUTPUT = ROOT / "tests" / "output" / "benchmark"
 
 _WHOLE_TASK = 10000
 """Of this many tables whole tasks are measured, too."""
@@ -120,6 +123,8 @@ def measure(options: argparse.Namespace, scratch: Path) -> tuple[list[Comparison
                 for fact in all_facts(server, [100, 1000, 10000]):
                     facts.append(Fact(f"PostgreSQL {version}: {fact.what}", fact.figure))
                     print(*facts[-1], sep=": ", flush=True)
+    if not options.quick:
+        facts += cutover.facts()
     return comparisons, facts
 
 
@@ -130,7 +135,8 @@ def main() -> int:
     parser.add_argument("--tables", type=int, nargs="+", default=[1000, 10000, 50000], help="sizes of the databases")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured, up to 20,000 tables")
     parser.add_argument("--quick", action="store_true", help="one small database on one server")
-    parser.add_argument("--results", type=Path, default=ROOT / "tests" / "output" / "benchmark", help="folder")
+    parser.add_argument("--accept", action="store_true", help="write also what got worse than recorded")
+    parser.add_argument("--results", type=Path, default=OUTPUT, help="folder")
     options = parser.parse_args()
     if options.quick:
         options.versions, options.tables, options.rounds = [18], [1000], 3
@@ -138,8 +144,22 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pgops-bench-", dir="/var/tmp") as scratch:
         Path(scratch).chmod(0o755)
         comparisons, facts = measure(options, Path(scratch))
-    print(write(options.results, head(options.quick), comparisons, facts))
-    return 0
+    slower = list(worse(recorded(), [found._asdict() for found in comparisons]))
+    # What is recorded stays until somebody has said that it has to be so.
+    folder = OUTPUT if slower and not options.accept else options.results
+    print(write(folder, head(options.quick), comparisons, facts))
+    print(f"written to {folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}")
+    for line in slower:
+        print(f"slower than recorded: {line}")
+    return int(bool(slower) and not options.accept)
+
+
+def recorded() -> list[dict[str, Any]]:
+    """The comparisons that docs/performance has."""
+    found: list[dict[str, Any]] = json.loads((ROOT / "docs" / "performance" / "results.json").read_text())[
+        "comparisons"
+    ]
+    return found
 
 
 if __name__ == "__main__":
