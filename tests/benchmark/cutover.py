@@ -18,7 +18,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark.figures import Fact  # noqa: E402
-from support import fixtures as _fixtures  # noqa: F401  makes the tree that the modules are imported from
 from support.run import run_module, run_playbook, sql
 from support.servers import Server, client_binaries
 
