@@ -11,6 +11,7 @@ INSTALLED := $(VENV)/installed
 DEMO_VENV := .cache/demo
 BENCH_VENV := .cache/benchmark
 RULEBOOK_VENV := .cache/rulebook
+SITE_VENV := .cache/docsite-environment
 PACKAGE := ansible_collections.pgops.sequences.plugins
 TOOLCHAIN := $(VENV)/bin/python tests/support/toolchain.py
 
@@ -18,7 +19,7 @@ TOOLCHAIN := $(VENV)/bin/python tests/support/toolchain.py
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test lint sanity unit integration long events cores matrix bench bench-quick demo release clean
+.PHONY: help venv test lint sanity unit integration long events site cores matrix bench bench-quick demo release clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,12 +47,13 @@ lint: $(INSTALLED) ## style, types, licences, documentation and changelog
 	ruff check .
 	ruff format --check .
 	@$(TOOLCHAIN) link > /dev/null
-	mypy -p $(PACKAGE) -p support -m cores -m matrix -m mutation -m soak.run
+	mypy -p $(PACKAGE) -p support -m cores -m docsite.build -m docsite.conf -m matrix -m mutation -m soak.run
 	mypy extensions/eda/plugins roles
 	reuse lint --lines
 	git ls-files --cached --others --exclude-standard '*.yml' '*.yaml' | xargs yamllint --strict
 	cd "$$($(TOOLCHAIN) copy)" && ANSIBLE_COLLECTIONS_PATH=../../.. ansible-lint --nocolor
-	cd "$$($(TOOLCHAIN) copy)" && antsibull-docs lint-collection-docs --plugin-docs .
+	cd "$$($(TOOLCHAIN) copy)" && antsibull-docs lint-collection-docs --plugin-docs --check-extra-docs-refs --validate-collection-refs=all \
+	  --disallow-unknown-collection-refs .
 	cd "$$($(TOOLCHAIN) copy)" && antsibull-changelog lint
 
 sanity: $(INSTALLED) ## ansible-test sanity, without exceptions
@@ -74,6 +76,13 @@ events: $(INSTALLED) $(RULEBOOK_VENV)/installed ## the event source and the rule
 
 $(RULEBOOK_VENV)/installed: tests/eda/requirements.txt
 	$(call environment,$(RULEBOOK_VENV),$<)
+	@touch $@
+
+site: $(SITE_VENV)/installed ## the site of the documentation, to .cache/docsite/html; a warning, or a link that leads nowhere, is a failure (a minute)
+	@$(SITE_VENV)/bin/python tests/docsite/build.py
+
+$(SITE_VENV)/installed: tests/docsite/requirements.txt
+	$(call environment,$(SITE_VENV),$<)
 	@touch $@
 
 cores: $(INSTALLED) ## sanity, unit tests, targets and playbooks on every supported ansible-core, each with one of its Pythons, for the README's table (20 minutes)

@@ -77,6 +77,16 @@ MUTATIONS = [
         "reference: phase not compared", "_reference/differences.py", "        if here != there:", "        if False:"
     ),
     Mutation("subscribed: moved all the same", "_judge/moves.py", "if policy.leave_subscribed and", "if False and"),
+    Mutation(
+        "subscribed: what waits passes for set",
+        "_model.py",
+        "return self.keeps and self.state != READY",
+        "return False",
+    ),
+    Mutation(
+        "subscribed: a table's copy passes for a sequence's", "_model.py", "return self.keeps and self", "return self"
+    ),
+    Mutation("reach: oid signed", "_limits.py", "Reach(0, 2**32 - 1)", "Reach(-(2**31), 2**31 - 1)"),
     Mutation("subscribed: also when disabled", "_judge/moves.py", "and sequence.subscription.enabled:", ":"),
     Mutation(
         "next value: is_called ignored", "_model.py", "+ increment if self.is_called else", "+ increment if True else"

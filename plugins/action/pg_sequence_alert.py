@@ -10,8 +10,9 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _tell, _variables
-from ansible_collections.pgops.sequences.plugins.plugin_utils._hosts import Fleet
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import tell as _tell
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.hosts import Fleet
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
 
 _ARGUMENTS: dict[str, t.Any] = {
     "run": {"type": "str", "required": True, "choices": list(_variables.ENTRY_POINTS)},

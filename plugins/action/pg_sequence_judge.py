@@ -11,9 +11,10 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _room, _variables
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import VERBOSITY, failed
-from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import plain
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import room as _room
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import VERBOSITY, failed
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings.settings import plain
 
 _ARGUMENTS: dict[str, t.Any] = {
     "run": {"type": "str", "required": True, "choices": list(_variables.ENTRY_POINTS)},

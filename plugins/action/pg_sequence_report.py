@@ -7,36 +7,30 @@
 from __future__ import annotations
 
 import functools
-import os
-import shlex
 import typing as t
 
-from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import (
-    _files,
-    _folder,
-    _room,
-    _tell,
-    _variables,
-    _verdict,
-)
-from ansible_collections.pgops.sequences.plugins.plugin_utils._command import Command
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import verdicts
-from ansible_collections.pgops.sequences.plugins.plugin_utils._formats import FORMATS, render
-from ansible_collections.pgops.sequences.plugins.plugin_utils._hosts import Fleet
-from ansible_collections.pgops.sequences.plugins.plugin_utils._lines import lines_of
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
-    MONITOR,
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import verdicts
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.trend import MOST_POINTS, add_trend
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import files as _files
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import folder as _folder
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import room as _room
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import tell as _tell
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.hosts import Fleet
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import (
     VERBOSITY,
     WriteError,
+    command_here,
     is_for_people,
     or_tell,
 )
-from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import SUFFIXES
-from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import MOST_POINTS, add_trend
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render import verdict as _verdict
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.formats import FORMATS, render
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.lines import foretold_lines, lines_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings.settings import SUFFIXES
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -81,32 +75,38 @@ class ActionModule(ActionBase):
         document = fleet.document()
         run = fleet.run.name
         said = verdicts(document, fleet.outcomes)
+        if foretold:
+            # What is moved then has a verdict of its own, and says what kept it from others.
+            _show(foretold_lines(document))
+            result.update(moves=bool(document["changes"]), next=_verdict.confirmed(document, command_here()))
+            result.update(
+                summary=document["summary"], verdicts={}, brief=dict.fromkeys(fleet.outcomes, ""), lines=[], files=[]
+            )
+            return
         failures: dict[str, list[str]] = {name: [said[name]] for name in said}
         for name, sentence in fleet.not_logged.items():
             failures.setdefault(name, []).append(f"What was repaired could not be logged. {sentence}")
         files: list[str] = []
-        if not foretold:
-            for names, sentence in _write_all(fleet, files):
-                for name in names:
-                    failures.setdefault(name, []).append(sentence)
+        for names, sentence in _write_all(fleet, files):
+            for name in names:
+                failures.setdefault(name, []).append(sentence)
         where = files[0] if files else "pg_sequences_report_dir puts everything into files"
         lines = lines_of(document, where)
         lines += [f"masked {name}: {fleet.masked[name]}" for name in sorted(fleet.masked)]
         _show(lines)
         told: list[str] = []
-        if not foretold and not fleet.run.check_mode:
+        if not fleet.run.check_mode:
             not_told, told = _tell.tell_all(fleet, _tell.commands_of(task_vars))
             for name, sentence in not_told.items():
                 failures.setdefault(name, []).append(sentence)
         last = [f"{name}: {text}" for name in sorted(failures) for text in failures[name] if text != said.get(name)]
         # A cut-over says itself what came of it, host by host, and what is next.
-        judged = run != "cutover"
+        judged = run != "cutover" or _verdict.lacks_verdict(document)
         last += [*(f"sent {each}" for each in told), *([_verdict.verdict_of(document)] if judged else [])]
-        if not foretold:
-            last += _verdict.reports_of(document, files)
-        if judged and not foretold:
+        last += _verdict.reports_of(document, files)
+        if judged:
             named = {name: settings.databases is not None for name, settings in fleet.settings.items()}
-            last += _verdict.next_of(document, _command(), named)
+            last += _verdict.next_of(document, command_here(), named)
         _show(last)
         result["summary"] = document["summary"]
         # A host that is not in it was not looked at, whatever its variables hold.
@@ -158,10 +158,3 @@ def _show(lines: list[str]) -> None:
     """Print lines as they are, unless what Ansible prints is for a machine."""
     if lines and is_for_people():
         display.display("\n".join(lines))
-
-
-def _command() -> Command:
-    """How a playbook is run where this run is: by the monitor's command, or as this run was."""
-    if monitor := os.environ.get(MONITOR):
-        return Command(shlex.split(monitor), [])
-    return Command.of(context.CLIARGS, os.getcwd())

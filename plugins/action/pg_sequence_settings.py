@@ -12,25 +12,22 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import (
-    _files,
-    _folder,
-    _log,
-    _names,
-    _room,
-    _settings,
-    _variables,
-)
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play import (
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import files as _files
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import folder as _folder
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import log as _log
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import room as _room
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.play import (
     VERBOSITY,
     UnresolvedError,
     WriteError,
-    failed,
     hosts_of,
-    is_for_people,
     or_tell,
+    refused,
     settings_of,
 )
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import names as _names
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import settings as _settings
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import sentence
 
 if t.TYPE_CHECKING:
@@ -66,12 +63,7 @@ class ActionModule(ActionBase):
             _room.keep(room, name, {"wrong": wrong})
         if wrong:
             lines = [sentence(f"{_shown(hosts)}: {text}") for text, hosts in wrong.items()]
-            if not is_for_people():
-                return failed(result, " ".join(lines))
-            # Whole, and to be copied; Ansible would print it inside of JSON.
-            if first:
-                display.display("\n".join(lines))
-            return failed(result, "Nothing was done; what is wrong stands above")
+            return refused(result, lines, again=not first)
         result["_ansible_verbose_override"] = display.verbosity < VERBOSITY
         return result
 

@@ -44,7 +44,7 @@ options:
     elements: str
   columns:
     description:
-      - Columns a sequence feeds that no catalog shows, because a trigger or the application calls C(nextval()).
+      - Columns a sequence feeds that no catalog shows, because a trigger or the application calls C(nextval).
       - Two entries may name the same sequence or column, but must not contradict each other. What an entry says has to be possible for
         the sequence and the column's type, otherwise nothing is done.
     type: list

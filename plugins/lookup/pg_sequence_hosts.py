@@ -15,6 +15,8 @@ description:
     all was well.
   - A pattern that fits no host of the inventory is refused, and where a playbook of this collection is what C(ansible-playbook) was
     given, also one that fits none within C(--limit). In a playbook that imports it, C(--limit) may be about others.
+  - Where a playbook of this collection is what C(ansible-playbook) was given, it also refuses C(--tags) and C(--skip-tags) that leave no
+    task of it, since Ansible would do nothing and end as if all was well.
   - It refuses nothing where hosts or tasks are only listed.
 author:
   - pgops contributors (@pgops)
@@ -49,6 +51,7 @@ from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.plugins.lookup import LookupBase
 
+_TAG = "pg_sequences"
 _LISTING = ("syntax", "listhosts", "listtasks", "listtags")
 
 
@@ -70,7 +73,27 @@ class LookupModule(LookupBase):
             for host in hosts:
                 manager.add_host(host, group=group)
         manager.subset(limit)
-        if not manager.get_hosts(pattern) and not any(context.CLIARGS.get(name) for name in _LISTING):
+        if any(context.CLIARGS.get(name) for name in _LISTING):
+            return [pattern]
+        if ours:
+            _refuse_tags(context.CLIARGS.get("tags") or (), context.CLIARGS.get("skip_tags") or ())
+        if not manager.get_hosts(pattern):
             limited = f" within --limit {limit}" if limit else ""
             raise AnsibleError(f"No host of the inventory fits pg_sequences_hosts={pattern}{limited}. Nothing was done")
         return [pattern]
+
+
+def _refuse_tags(wanted: t.Iterable[str], skipped: t.Iterable[str]) -> None:
+    """All tasks have one tag; with others there is nothing to do.
+
+    :raises AnsibleError: no task is left
+    """
+    whole, listed = {_TAG, "all", "tagged"}, set(wanted)
+    if listed and not listed & whole:
+        raise AnsibleError(
+            f"--tags {','.join(sorted(listed))} fits no task of this playbook. Nothing was done; leave --tags away"
+        )
+    if found := set(skipped) & whole:
+        raise AnsibleError(
+            f"--skip-tags {','.join(sorted(found))} leaves no task of this playbook. Nothing was done; leave it away"
+        )

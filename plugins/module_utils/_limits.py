@@ -27,6 +27,9 @@ _INTEGERS = {
     "smallint": Reach(-(2**15), 2**15 - 1),
     "integer": Reach(-(2**31), 2**31 - 1),
     "bigint": Reach(-(2**63), 2**63 - 1),
+    # bigint is cast to these by itself; oid8 is new in version 19.
+    "oid": Reach(0, 2**32 - 1),
+    "oid8": Reach(0, 2**64 - 1),
     # Beyond these a floating-point column no longer tells neighbours apart.
     "real": Reach(-(2**24), 2**24),
     "double precision": Reach(-(2**53), 2**53),

@@ -107,17 +107,30 @@ class Column(t.NamedTuple):
         return quote_identifier(self.name)
 
 
+READY = "ready"
+"""The state of a table or sequence that a subscription has copied."""
+
+
 class Subscription(t.NamedTuple):
     """The subscription that a sequence is under: it fills a table that the sequence feeds, or keeps the sequence.
 
     :ivar name: its name
     :ivar enabled: whether it goes on
     :ivar state: how far it is with the table, or the sequence, in words
+    :ivar keeps: it keeps the sequence itself (version 19): REFRESH SEQUENCES sets it to the publisher's value
+    :ivar failures: how often it has tried in vain to copy sequences
     """
 
     name: str
     enabled: bool
     state: str | None
+    keeps: bool = False
+    failures: int = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has yet to set the sequence to the publisher's value, and does so as soon as it can."""
+        return self.keeps and self.state != READY
 
 
 class Definition(t.NamedTuple):

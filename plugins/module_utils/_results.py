@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
     from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline import Audited
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import State
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import State, Subscription
     from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Change, Unfixed
 
     Dict = dict[str, t.Any]
@@ -163,7 +163,7 @@ def selection_result(params: Mapping[str, t.Any]) -> Dict:
 
 def sequence_result(finding: Finding) -> Dict:
     """One entry of ``sequences``."""
-    sequence, verdict = finding.sequence, finding.verdict
+    sequence, verdict, fix = finding.sequence, finding.verdict, fix_of(finding)
     return {
         **_defined(finding),
         "columns": _columns_result(finding),
@@ -175,11 +175,17 @@ def sequence_result(finding: Finding) -> Dict:
         "status": verdict.status,
         "reasons": list(verdict.reasons),
         "message": message_of(finding),
-        "remedy": remedy_of(finding),
-        "fix": fix_of(finding),
+        "remedy": _remedy(finding, fix),
+        "fix": fix,
         "reference": compared_result(verdict.reference, finding),
-        "subscription": sequence.subscription._asdict() if sequence.subscription else None,
+        "subscription": _subscription_result(sequence.subscription),
     }
+
+
+def _subscription_result(subscription: Subscription | None) -> Dict | None:
+    if subscription is None:
+        return None
+    return {name: getattr(subscription, name) for name in ("name", "enabled", "state", "keeps")}
 
 
 def _columns_result(finding: Finding) -> list[Dict]:
@@ -200,7 +206,10 @@ def _columns_result(finding: Finding) -> list[Dict]:
 
 def remedy_of(finding: Finding) -> str | None:
     """What settles it, ready to be copied: as it was decided, or the statement that moves it."""
-    fix = fix_of(finding)
+    return _remedy(finding, fix_of(finding))
+
+
+def _remedy(finding: Finding, fix: Dict | None) -> str | None:
     return finding.remedy or (fix["statement"] if fix else None)
 
 

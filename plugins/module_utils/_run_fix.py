@@ -31,6 +31,7 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ansible_collections.pgops.sequences.plugins.module_utils._audit.database import Database
+    from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Change
 
 
 def run_fix(module: AnsibleModule) -> None:
@@ -50,6 +51,7 @@ def run_fix(module: AnsibleModule) -> None:
             module.fail_json(msg=database.error)
         _warn_structural(module, audited)
     changes = [change for one in repaired for change in one.changes]
+    _warn_of_refresh(module, changes)
     warn_if_nothing(module, audits)
     result = {
         "changed": bool(changes),
@@ -88,6 +90,23 @@ def _warn_structural(module: AnsibleModule, audited: Audited) -> None:
         if finding.verdict.status == UNKNOWN and STRUCTURAL.intersection(finding.verdict.reasons):
             name = f'{finding.sequence.schema}.{finding.sequence.name} in database "{audited.database.name}"'
             module.warn(f"{name} could not be judged: {message_of(finding)}")
+
+
+def _warn_of_refresh(module: AnsibleModule, changes: list[Change]) -> None:
+    """Tell of moves that the next REFRESH SEQUENCES of a subscription undoes."""
+    by_subscription: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        if change.subscription and change.subscription.keeps:
+            by_subscription.setdefault((change.database, change.subscription.name), []).append(change)
+    for (database, name), several in by_subscription.items():
+        moved = "would be moved" if module.check_mode else "moved"
+        waiting = sum(bool(change.subscription and change.subscription.waits) for change in several)
+        soon = f", and {waiting} of them as soon as it can, since they are not synchronized yet" if waiting else ""
+        module.warn(
+            f'{len(several)} sequence(s) {moved} in database "{database}" that the subscription {name} keeps, first'
+            f" {several[0].schema}.{several[0].name}: its next REFRESH SEQUENCES sets them back to the publisher's values{soon}."
+            " Repair the publisher as well, or drop the subscription where it has done its work"
+        )
 
 
 def _failures(audits: list[Audited], result: dict[str, t.Any]) -> str:

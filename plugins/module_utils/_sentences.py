@@ -24,7 +24,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._model import POOL
 
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import Observation, Sequence, Subscription
     from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Unfixed
 
 _SKIPPED = {
@@ -39,29 +39,21 @@ def message_of(finding: Finding) -> str:
     """What is to be said of a sequence, for people: each reason, with what it means here."""
     verdict, sequence = finding.verdict, finding.sequence
     if "suspected" in verdict.reasons:
-        return _suspected(finding)
+        return _suspected(finding) + _under_subscription(finding)
     if verdict.status == SKIPPED:
-        return f"{verdict.reasons[0]}: {_SKIPPED[verdict.reasons[0]]}{_supposed(finding)}"
-    found = f"{verdict.furthest} ({furthest_place(finding.observation, verdict.furthest)})"
-    sentences = {
-        "behind": _behind(finding),
-        "exhausted": f"the next value {verdict.next_value} is outside {_reach(sequence)},"
-        " what the sequence and its columns can hold",
-        "no_room": f"no free value is left beyond {verdict.furthest} up to {verdict.limit}",
-        "wrapped": f"rows stand at the end of what fits, and counting goes on before them, at {verdict.next_value}:"
-        f" {verdict.inserts_left} inserts are left up to the nearest row, {nearest_ahead(finding.observation)}",
-        "gap": f"{verdict.gap} values are skipped between {found} and the next value {verdict.next_value}",
-        "near_limit": f"{verdict.percent_used} % of the values up to {verdict.limit} are gone",
-        "out_of_bounds": f"{_outside(finding)} holds values beyond {verdict.limit}, which cannot collide",
-    }
+        return f"{verdict.reasons[0]}: {_SKIPPED[verdict.reasons[0]]}{_supposed(finding)}{_under_subscription(finding)}"
+    sentences = {reason: _SENTENCES[reason](finding) for reason in verdict.reasons if reason in _SENTENCES}
     sentences.update(_by_reference(finding))
     parts = [f"{reason}: {sentences[reason]}" for reason in verdict.reasons if reason in sentences]
     parts += [f"{trouble.reason}: {trouble.cause}" for trouble in verdict.troubles]
+    if not parts and "not_synchronized" in verdict.reasons:
+        return _under_subscription(finding).removeprefix("; ")
     if not parts:
-        parts = [f"the next value {verdict.next_value} is beyond {found}"]
+        parts = [f"the next value {verdict.next_value} is beyond {_found(finding)}"]
         if verdict.reference and verdict.furthest is None:
             entry = verdict.reference.entry
-            return f"the next value {verdict.next_value} is not behind the reference's {entry.next_value}"
+            stands = f"the next value {verdict.next_value} is not behind the reference's {entry.next_value}"
+            return stands + _under_subscription(finding)
     if verdict.furthest is None and parts[0].startswith("the next"):
         empty = all(reading.empty for reading in finding.observation.readings)
         held = "no column holds a value" if empty else "no column holds a value that it could hand out"
@@ -88,6 +80,12 @@ def _suspected(finding: Finding) -> str:
         f"suspected: {who}, but by {guess.certainty} it feeds {place}, which goes up to {found}"
         f" while the next value is {next_value}; it is not moved before the option columns confirms that: {entries}"
     )
+
+
+def _no_room(furthest: int | None, limit: int) -> str:
+    if furthest == limit:
+        return f"{limit} is the last value there is, so no free one is left"
+    return f"no free value is left beyond {furthest} up to {limit}"
 
 
 def _supposed(finding: Finding) -> str:
@@ -129,6 +127,31 @@ def _standing(seen: Observation) -> str:
     return f"where values go so far beyond it, to {found}, that they are hardly its own"
 
 
+def _found(finding: Finding) -> str:
+    furthest = finding.verdict.furthest
+    return f"{furthest} ({furthest_place(finding.observation, furthest)})"
+
+
+def _exhausted(finding: Finding) -> str:
+    next_value = finding.verdict.next_value
+    return (
+        f"the next value {next_value} is outside {_reach(finding.sequence)}, what the sequence and its columns can hold"
+    )
+
+
+def _wrapped(finding: Finding) -> str:
+    verdict = finding.verdict
+    return (
+        f"rows stand at the end of what fits, and counting goes on before them, at {verdict.next_value}:"
+        f" {verdict.inserts_left} inserts are left up to the nearest row, {nearest_ahead(finding.observation)}"
+    )
+
+
+def _gap(finding: Finding) -> str:
+    verdict = finding.verdict
+    return f"{verdict.gap} values are skipped between {_found(finding)} and the next value {verdict.next_value}"
+
+
 def _behind(finding: Finding) -> str:
     verdict, sequence = finding.verdict, finding.sequence
     if verdict.furthest is None:
@@ -141,6 +164,18 @@ def _behind(finding: Finding) -> str:
         block = f", which stands for {first} to {verdict.next_value}"
     goes = "goes up" if sequence.ascending else "goes down"
     return f"the next value is {verdict.next_value}{block}, but {place} already {goes} to {verdict.furthest}"
+
+
+# Of thousands that are behind only their own sentence is written.
+_SENTENCES: dict[str, t.Callable[[Finding], str]] = {
+    "behind": _behind,
+    "exhausted": _exhausted,
+    "no_room": lambda found: _no_room(found.verdict.furthest, found.verdict.limit),
+    "wrapped": _wrapped,
+    "gap": _gap,
+    "near_limit": lambda found: f"{found.verdict.percent_used} % of the values up to {found.verdict.limit} are gone",
+    "out_of_bounds": lambda found: f"{_outside(found)} holds values beyond {found.verdict.limit}, which cannot collide",
+}
 
 
 def _by_reference(finding: Finding) -> dict[str, str]:
@@ -162,11 +197,34 @@ def _by_reference(finding: Finding) -> dict[str, str]:
 
 
 def _under_subscription(finding: Finding) -> str:
-    """That more rows are on their way, where a sequence is behind."""
+    """What a subscription does to it: more rows are on their way, where it is behind; or it is set from elsewhere."""
     subscription = finding.sequence.subscription
-    if subscription is None or not subscription.enabled or finding.verdict.status != CRITICAL:
+    if subscription is None:
+        return ""
+    if subscription.waits:
+        return f"; not_synchronized: {_not_synchronized(subscription)}"
+    if subscription.keeps:
+        return (
+            f"; the subscription {subscription.name} keeps it: the next REFRESH SEQUENCES sets it to the publisher's value, also"
+            " backward"
+        )
+    if not subscription.enabled or finding.verdict.status != CRITICAL:
         return ""
     return f"; the subscription {subscription.name} fills it, and lags it again with every row until it is switched off"
+
+
+def _not_synchronized(subscription: Subscription) -> str:
+    """Why a subscription has not set a sequence, as far as that can be told from here."""
+    begin = f"the subscription {subscription.name} has yet to set it to the publisher's value, also backward"
+    if not subscription.enabled:
+        off = " (as disable_on_error does after a failure)" if subscription.failures else ""
+        return f"{begin}, and is switched off{off}: it goes on with that once it is enabled"
+    if not subscription.failures:
+        return f"{begin}, which takes some seconds after a REFRESH"
+    return (
+        f"{begin}, and has failed with sequences {subscription.failures} times. Likely it is defined otherwise there (type, start,"
+        " increment, bounds, cycle), or not there any more, or the subscription's role may not SELECT it there; the server's log says which"
+    )
 
 
 def unfixed_message_of(unfixed: Unfixed) -> str:

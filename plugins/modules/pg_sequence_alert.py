@@ -46,7 +46,7 @@ failures:
   description: What could not be sent, by the names of the hosts.
   returned: success
   type: dict
-  sample: {db1: "No mail was sent, so the next run sends it again: Connection refused."}
+  sample: {db1: "No mail was sent by mail.example.com:25: Connection refused. The next run tries again."}
 told:
   description: What was sent, a line each.
   returned: success

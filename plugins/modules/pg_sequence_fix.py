@@ -14,7 +14,7 @@ description:
   - With O(mode=advance) a sequence never goes backward, whatever runs at the same time. It is moved under its own lock,
     where its state, and whatever may have changed since it was judged, is read again; other sessions drop the values they had
     cached, and the phase of increments other than 1 (odd and even ids of two masters) is kept.
-  - A role that does not own a sequence but may use it moves it by C(nextval()), up to a million steps.
+  - A role that does not own a sequence but may use it moves it by C(nextval), up to a million steps.
   - Up to 50 sequences share a transaction, and one flush to disk; what fails, is locked or in use is repaired in a transaction
     of its own. What fails for one never stops the others; running it again continues.
 author:
@@ -28,7 +28,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Opens only C(READ ONLY) transactions and reports what a real run would do. C(setval()) is never called, for it
+      - Opens only C(READ ONLY) transactions and reports what a real run would do. C(setval) is never called, for it
         would not be undone by a rollback.
   diff_mode:
     support: full
@@ -76,7 +76,7 @@ options:
     default: false
   move_subscribed:
     description:
-      - Also move sequences of tables that an enabled subscription fills. With V(false) they are left alone and named in
+      - Also move sequences that an enabled subscription keeps (PostgreSQL 19), or of tables that it fills. With V(false) they are left alone and named in
         RV(not_fixed), reason C(subscribed), since each row that arrives lags them again.
     type: bool
     default: true
@@ -153,7 +153,7 @@ changes:
       type: list
       elements: str
     method:
-      description: C(locked), under the sequence's own lock, or C(stepped), by C(nextval()).
+      description: C(locked), under the sequence's own lock, or C(stepped), by C(nextval).
       type: str
     before:
       description: State before the move.

@@ -113,10 +113,10 @@ databases:
     subscriptions:
       description:
         - Its subscriptions, as far as the role may see them - C(name), C(enabled), C(slot), how many C(tables) it fills, and those that
-          are C(not_ready).
+          are C(not_ready); how many C(sequences) it keeps (PostgreSQL 19), and those that are C(not_synchronized).
       type: list
       elements: dict
-      sample: [{name: from_old, enabled: true, slot: from_old, tables: 12, not_ready: []}]
+      sample: [{name: from_old, enabled: true, slot: from_old, tables: 12, not_ready: [], sequences: 0, not_synchronized: []}]
     summary:
       description: As RV(summary), for this database.
       type: dict
@@ -214,7 +214,7 @@ sequences:
       description: Whether the last value was handed out.
       type: bool
     next_value:
-      description: What C(nextval()) would return now.
+      description: What C(nextval) would return now.
       type: int
     furthest_value:
       description: The furthest value of all its columns that it could hand out itself.
@@ -236,8 +236,8 @@ sequences:
     reasons:
       description:
         - Why, for machines. Critical are C(behind), C(exhausted), C(behind_reference), each with C(no_room). Warnings are C(gap),
-          C(near_limit), C(out_of_bounds), C(wrapped), C(suspected), C(differs). Unknown are C(no_privilege), C(row_security), C(locked),
-          C(timeout), C(too_large), C(unlogged_on_standby), C(not_a_number), C(foreign_table), C(view), C(custom_default),
+          C(near_limit), C(out_of_bounds), C(wrapped), C(suspected), C(differs), C(not_synchronized). Unknown are C(no_privilege),
+          C(row_security), C(locked), C(timeout), C(too_large), C(unlogged_on_standby), C(not_a_number), C(foreign_table), C(view), C(custom_default),
           C(untrusted_code), C(error). Skipped are C(cycle), C(no_column),
           C(extension), C(system).
       type: list
@@ -262,9 +262,11 @@ sequences:
       type: dict
       sample: {database: shop, last_value: 5000, is_called: true, next_value: 5001, differences: [], statement: null}
     subscription:
-      description: The subscription that fills a table of it; null where none does, or the role may not see it.
+      description:
+        - The subscription that fills a table of it, or (PostgreSQL 19) C(keeps) it itself, so that the next C(REFRESH SEQUENCES) sets it to the
+          publisher's value, also backward; null where none does, or the role may not see it.
       type: dict
-      sample: {name: from_old, enabled: true, state: ready}
+      sample: {name: from_old, enabled: true, state: ready, keeps: false}
 comparison:
   description:
     - What was compared with O(reference); null without one. C(given) is the sum of C(compared), C(unreadable), C(only_there),

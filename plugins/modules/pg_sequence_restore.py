@@ -238,7 +238,7 @@ message:
   type: str
   returned: always
 transaction:
-  description: Id of the transaction in which it was restored, as C(txid_status()) takes it; null where there was none, or several.
+  description: Id of the transaction in which it was restored, as C(txid_status) takes it; null where there was none, or several.
   type: int
   returned: always
 rows:

@@ -13,6 +13,7 @@ description:
   - A step of the roles, which call it for you. It prints lines whole and without quotes, so that they can be copied, where
     M(ansible.builtin.debug) prints JSON.
   - Where what Ansible prints is for a machine (a callback such as C(json)), it prints nothing; the lines are in the result.
+  - With O(fails) it says what is wrong, and fails.
   - It runs on the controller and connects to no host and no server.
 author:
   - pgops contributors (@pgops)
@@ -25,10 +26,16 @@ attributes:
 options:
   lines:
     description:
-      - What to print.
+      - What to print. Empty lines are left out.
     type: list
     elements: str
     required: true
+  fails:
+    description:
+      - Whether to fail, unless all lines are empty. Each line is printed with the host's name.
+      - M(ansible.builtin.fail) and M(ansible.builtin.assert) print a message inside of JSON, and with it lines of the role.
+    type: bool
+    default: false
 seealso:
   - module: pgops.sequences.pg_sequence_report
 """
@@ -37,6 +44,12 @@ EXAMPLES = r"""
 - name: Say where the monitor logs
   pgops.sequences.pg_sequence_say:
     lines: ["log: journalctl -u pg_sequences_monitor"]
+
+- name: Refuse a folder that is none
+  pgops.sequences.pg_sequence_say:
+    fails: true
+    lines:
+      - "{{ '' if monitor_root is abs else 'monitor_root is no absolute path. Nothing was changed' }}"
 """
 
 RETURN = r"""

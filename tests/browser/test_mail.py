@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import alerts as _alerts
 from support import showcase
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

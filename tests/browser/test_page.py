@@ -19,9 +19,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import selected
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document
-from ansible_collections.pgops.sequences.plugins.plugin_utils._page import render_page
-from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import add_trend
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Outcome, Run, build_document
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.trend import add_trend
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.page import render_page
 from support import showcase
 from support.results import audit, finding, repair
 

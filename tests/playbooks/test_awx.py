@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
 from support.run import run_playbook, sql
 from support.servers import Server, client_binaries
 from support.toolchain import CACHE, link_tree

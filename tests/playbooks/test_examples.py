@@ -59,10 +59,12 @@ def test_restore_then_fix(shop: dict[str, str], server: Server, tmp_path: Path) 
     dump = tmp_path / "shop.dump"
     where = ["-h", shop["host"], "-p", str(shop["port"]), "-U", "postgres"]
     subprocess.run(
-        [str(client_binaries() / "pg_dump"), *where, "-Fc", "-f", str(dump), shop["dbname"]], check=True, timeout=60
+        [str(client_binaries(server.version) / "pg_dump"), *where, "-Fc", "-f", str(dump), shop["dbname"]],
+        check=True,
+        timeout=60,
     )
     new = {**shop, "dbname": f"{shop['dbname']}_new"}
-    bin_dir = {"bin_dir": str(client_binaries()), "dump": str(dump)}
+    bin_dir = {"bin_dir": str(client_binaries(server.version)), "dump": str(dump)}
     try:
         done = run("restore_then_fix.yml", tmp_path, at(new, **bin_dir), "db1")
         assert done.returncode == 0, done.stdout

@@ -215,7 +215,7 @@ def test_few_words_for_each_host(shop: dict[str, Any], tmp_path: Path) -> None:
     done = run_playbook("pgops.sequences.check", {}, *inventory(tmp_path / "hosts.json", hosts))
     assert "skipping" not in done.stdout and "skipped=0" in done.stdout, done.stdout
     # Nothing but that, as of 2.19 an error of the code would be told with its lines.
-    _before, after = re.split(r"TASK .*Fail where something needs a look.*\n", done.stdout)
+    _before, after = re.split(r"TASK .*Fail each host with problems.*\n", done.stdout)
     assert done.stderr == ""
     (line,) = (line for line in after.partition("PLAY RECAP")[0].splitlines() if line and line != "ok: [calm]")
     assert line == 'fatal: [burning]: FAILED! => {"changed": false, "msg": "1 critical: see the verdict above"}'

@@ -85,7 +85,9 @@ def role(server: Server, database: dict[str, str]) -> Any:
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_answered_by_a_sentence(database: dict[str, str], role: str, tmp_path: Path, name: str) -> None:
+def test_a_mistake_is_answered_by_a_sentence(
+    server: Server, database: dict[str, str], role: str, tmp_path: Path, name: str
+) -> None:
     mistake = MISTAKES[name]
     sql(database, BAD)
     (tmp_path / "notes.txt").write_text("not SQL at all\n")
@@ -96,7 +98,7 @@ def test_a_mistake_is_answered_by_a_sentence(database: dict[str, str], role: str
         "text": str(tmp_path / "notes.txt"),
         "bare": str(tmp_path / "bare"),
         "name": database["dbname"],
-        "tools": str(client_binaries()),
+        "tools": str(client_binaries(server.version)),
     }
     host = {**at(database, database=database["dbname"], login_password=PASSWORD), **mistake.host}
     plain = {key: str(value).format(**known) for key, value in host.items() if value is not None}

@@ -175,7 +175,9 @@ def test_a_lock_that_its_user_holds_keeps_root_waiting_no_longer_than_a_run(moni
         assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
         said = monitor.install(monitor_state=state)
         held = f"{lock} is held longer than a run may take, by process "
-        assert (held if state == "absent" else "programs of before stay until the next installation") in said, said
+        assert (
+            held if state == "absent" else "programs of earlier installations are kept until the next one"
+        ) in said, said
         assert state == "present" or " flock, which is no run" in said
         assert (command.exists(), old.exists()) == (state == "present", state == "present")
     finally:

@@ -45,7 +45,7 @@ class Shop:
         sql(server.dsn(source), _SHOP)
         subprocess.run(
             [
-                str(client_binaries() / "pg_dump"),
+                str(client_binaries(server.version) / "pg_dump"),
                 "--format=custom",
                 f"--file={self.dump}",
                 f"--host={server.socket_dir}",
@@ -64,7 +64,7 @@ class Shop:
             "pg_sequences_login_port": self.server.port,
             "pg_sequences_login_password": self.server.password,
             "pg_sequences_database": self.name,
-            "pg_sequences_bin_dir": str(client_binaries()),
+            "pg_sequences_bin_dir": str(client_binaries(self.server.version)),
         }
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
@@ -142,8 +142,8 @@ def test_rows_of_one_application_then_its_sequences_alone(shop: Shop) -> None:
 def test_a_command_of_ones_own(shop: Shop) -> None:
     sql(shop.server.dsn(), f"CREATE DATABASE {shop.name}")
     command = (
-        f"{client_binaries()}/pg_restore -f - '{shop.dump}' | sed /transaction_timeout/d |"
-        f" {client_binaries()}/psql -Xqo /dev/null -v ON_ERROR_STOP=1 -h {shop.server.socket_dir} -p {shop.server.port} -U postgres {shop.name}"
+        f"{client_binaries(shop.server.version)}/pg_restore -f - '{shop.dump}' | sed /transaction_timeout/d |"
+        f" {client_binaries(shop.server.version)}/psql -Xqo /dev/null -v ON_ERROR_STOP=1 -h {shop.server.socket_dir} -p {shop.server.port} -U postgres {shop.name}"
     )
     done = shop.play("restore_then_fix", pg_sequences_restore_command=command)
     assert done.returncode == 0 and "repaired: 3" in done.stdout, done.stdout + done.stderr

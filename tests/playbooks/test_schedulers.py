@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
 from support.run import sql
 from support.toolchain import ROOT, link_tree
 

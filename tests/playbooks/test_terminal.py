@@ -186,7 +186,7 @@ def test_a_restore_says_what_failed_what_is_left_and_what_helps_in_lines_of_thei
     server: Server, database: dict[str, str], tmp_path: Path
 ) -> None:
     sql(database, BAD.replace("tickets", "t"))
-    dump, tools = tmp_path / "shop.dump", client_binaries()
+    dump, tools = tmp_path / "shop.dump", client_binaries(server.version)
     login = ["-h", database["host"], "-p", str(database["port"]), "-U", "postgres"]
     subprocess.run([str(tools / "pg_dump"), "-Fc", f"--file={dump}", *login, database["dbname"]], check=True)
     new = f"{database['dbname']}_new"

@@ -1053,6 +1053,27 @@ def _of_types() -> list[Shape]:
             typed("real", 16777200, state=at(5)),
             {"s": critical("behind near_limit", 6, 16777200, after=16777201, then="warning near_limit")},
         ),
+        Shape("n39_oid", typed("oid", 3000000000), {"s": critical("behind", 1, 3000000000, after=3000000001)}),
+        Shape(
+            "n39_oid_full",
+            typed("oid", 2**32 - 1, state=at(2**32 - 1)),
+            {"s": critical("exhausted no_room", 2**32, 2**32 - 1)},
+        ),
+        Shape(
+            "n39_oid_cast",
+            "CREATE SEQUENCE s; CREATE TABLE t (id bigint PRIMARY KEY DEFAULT nextval('s')::oid);" + rows(7, 2**33),
+            {"s": critical("behind out_of_bounds", 1, 7, after=8, then="warning out_of_bounds")},
+        ),
+        Shape(
+            "n39_oid_downward", typed("oid", definition="INCREMENT -1"), {"s": critical("exhausted no_room", -1, None)}
+        ),
+        Shape("n39_oid8", typed("oid8", 2**33), {"s": critical("behind", 1, 2**33, after=2**33 + 1)}, since=19),
+        Shape(
+            "n39_oid8_beyond_bigint",
+            typed("oid8", "'18446744073709551615'", 6),
+            {"s": critical("behind out_of_bounds", 1, 6, after=7, then="warning out_of_bounds")},
+            since=19,
+        ),
         Shape("n40_text", typed("text", "'7'"), {"s": unknown("not_a_number", 1)}),
         Shape("n40_varchar", typed("varchar(20)", "'7'"), {"s": unknown("not_a_number", 1)}),
         Shape(

@@ -779,7 +779,7 @@ def test_a_full_disk_and_a_rerun_with_room(tmp_path: Path) -> None:
 
 @newest
 def test_a_command_of_ones_own(bench: Bench, empty: str, tmp_path: Path) -> None:
-    psql = f"{client_binaries() / 'psql'} -h {bench.server.socket_dir} -p {bench.server.port} -U postgres -d {empty}"
+    psql = f"{client_binaries(bench.server.version) / 'psql'} -h {bench.server.socket_dir} -p {bench.server.port} -U postgres -d {empty}"
     options: dict[str, Any] = {"database": empty, "command": f"{psql} -c 'CREATE TABLE mine (id serial)'"}
     check = bench.run(check=True, **options)
     assert (check["changed"], check["restored"], check["database_exists"]) == (True, False, True)

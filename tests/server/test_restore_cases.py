@@ -469,7 +469,14 @@ def test_no_trace_in_later_dumps(bench: Bench, target: str, tmp_path: Path) -> N
         ):
             text = text.replace(newer, "") if bench.server.version < 17 else text
         (tmp_path / "again.sql").write_text(text.replace(" LOCALE = 'C'", " LC_COLLATE = 'C' LC_CTYPE = 'C'"))
-        command = [str(client_binaries() / "psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-h", str(bench.server.socket_dir)]
+        command = [
+            str(client_binaries(bench.server.version) / "psql"),
+            "-Xq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            str(bench.server.socket_dir),
+        ]
         command += ["-p", str(bench.server.port), "-U", role, "-f", str(tmp_path / "again.sql"), "postgres"]
         subprocess.run(command, check=True, capture_output=True)
         assert bench.contents(again) == ROWS

@@ -424,8 +424,10 @@ _SETS = [{"quote_all_identifiers": "on"}, {"standard_conforming_strings": "off"}
     ids=["quote_all_identifiers", "standard_conforming_strings", "others", "others of the role"],
 )
 def test_settings_of_the_database_and_the_role_change_nothing(
-    database: Dsn, where: str, settings: dict[str, str]
+    server: Server, database: Dsn, where: str, settings: dict[str, str]
 ) -> None:
+    if server.version >= 19 and "standard_conforming_strings" in settings:
+        pytest.skip("needs an older PostgreSQL than 19, which refuses the setting")
     _create_hostile(database, _NAMES[0])
     _create_hostile(database, _NAMES[4])
     sql(

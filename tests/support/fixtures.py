@@ -53,6 +53,7 @@ _ON_EVERY_VERSION = {
 # Minutes each: make long runs them, and .ci/run both.
 _LONG = {
     "test_captures.py",
+    "test_cutover_19.py",
     "test_cutover_attacks.py",
     "test_cutover_guide.py",
     "test_cutover_others.py",
@@ -116,6 +117,16 @@ def standby(server: servers.Server) -> Iterator[servers.Server]:
     """A hot standby of :func:`server`."""
     with servers.standby(server) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def candidate() -> int:
+    """The version of PostgreSQL that comes next; tests of it are left out where it cannot be had."""
+    try:
+        servers.binaries(servers.CANDIDATE)
+    except servers.ServerError as error:
+        pytest.skip(f"{left_out.NEXT}{error}")
+    return servers.CANDIDATE
 
 
 @pytest.fixture

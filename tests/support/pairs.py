@@ -46,17 +46,21 @@ DRAWS = (
 class Pair:
     """A source and a target of one database, with a subscription from the one to the other."""
 
-    def __init__(self, old: int, new: int, schema: str = SHOP) -> None:
+    def __init__(self, old: int, new: int, schema: str = SHOP, sequences: bool = False) -> None:
         """Set up without starting.
 
         Args:
             old: the source's version.
             new: the target's.
             schema: made on both.
+            sequences: whether they are published as well (19).
         """
         self.source = Server(old, settings={"wal_level": "logical"})
-        self.target = Server(new, settings={"wal_level": "logical"})
+        # How soon it tries again to copy a sequence.
+        soon: dict[str, Any] = {"wal_retrieve_retry_interval": "200ms"} if sequences else {}
+        self.target = Server(new, settings={"wal_level": "logical", **soon})
         self.schema = schema
+        self.sequences = sequences
 
     def __enter__(self) -> Pair:
         self.source.start()
@@ -64,7 +68,9 @@ class Pair:
         for server in (self.source, self.target):
             sql(server.dsn(), "CREATE DATABASE shop")
             sql(server.dsn("shop"), self.schema)
-        sql(self.source.dsn("shop"), "CREATE PUBLICATION everything FOR ALL TABLES")
+        sql(
+            self.source.dsn("shop"), f"CREATE PUBLICATION everything FOR ALL TABLES{', ALL SEQUENCES' * self.sequences}"
+        )
         where = f"host={self.source.socket_dir} port={self.source.port} user=postgres dbname=shop"
         sql(self.target.dsn("shop"), f"CREATE SUBSCRIPTION from_old CONNECTION '{where}' PUBLICATION everything")
         return self
@@ -103,11 +109,29 @@ class Pair:
         """Wait until the target has every row that was committed on the source so far."""
         ((position,),) = sql(self.old, "SELECT pg_current_wal_lsn()")
         deadline = time.monotonic() + seconds
-        ready = "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'"
+        # Of sequences some may never be.
+        ready = "SELECT count(*) FROM pg_subscription_rel JOIN pg_class c ON c.oid = srrelid WHERE srsubstate <> 'r' AND relkind <> 'S'"
         flushed = "SELECT confirmed_flush_lsn >= %s FROM pg_replication_slots WHERE slot_name = 'from_old'"
         while sql(self.new, ready) != [(0,)] or sql(self.old, flushed, [position]) != [(True,)]:
             if time.monotonic() > deadline:
                 raise TimeoutError("the target did not catch up")
+            time.sleep(0.05)
+
+    def refresh(self, *never: str, seconds: float = 30.0) -> None:
+        """Have the target's sequences set to the source's values, and wait for all but those that never are (19)."""
+        sql(self.new, "ALTER SUBSCRIPTION from_old REFRESH SEQUENCES")
+        self.wait_for_sequences(*never, seconds=seconds)
+
+    def wait_for_sequences(self, *never: str, seconds: float = 30.0) -> None:
+        """Wait until the subscription has set all sequences but those named."""
+        waiting = (
+            "SELECT c.relname FROM pg_subscription_rel JOIN pg_class c ON c.oid = srrelid"
+            " WHERE srsubstate <> 'r' AND relkind = 'S' AND c.relname <> ALL (%s)"
+        )
+        deadline = time.monotonic() + seconds
+        while left := sql(self.new, waiting, [list(never)]):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not synchronized: {left}")
             time.sleep(0.05)
 
 

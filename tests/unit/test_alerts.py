@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document
-from ansible_collections.pgops.sequences.plugins.plugin_utils._formats import render
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Outcome, Run, build_document
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.formats import render
 from support.results import audit, finding, repair
 
 RULES = Path(__file__).resolve().parents[2] / "extensions" / "prometheus" / "pg_sequences.rules.yml"
@@ -60,6 +60,12 @@ def test_rules_can_be_read() -> None:
             {"PgSequenceHostNotAudited", "PgSequenceNearLimit"},
         ),
         (metrics(finding("a", status="unknown", reasons=["locked"])), "5m", {"PgSequenceHostNotAudited"}),
+        (metrics(finding("a", status="warning", reasons=["not_synchronized"])), "5m", {"PgSequenceHostNotAudited"}),
+        (
+            metrics(finding("a", status="warning", reasons=["not_synchronized"])),
+            "25m",
+            {"PgSequenceHostNotAudited", "PgSequenceNotSynchronized"},
+        ),
         (
             metrics(finding("a", status="unknown", reasons=["locked"])),
             "25h",

@@ -29,8 +29,16 @@ def steps(workflow: dict[str, Any]) -> list[dict[str, str]]:
 def test_its_jobs_are_the_stages_of_make_test(workflow: dict[str, Any]) -> None:
     (stages,) = re.findall(r"^STAGES \?= (.*)$", (ROOT / "Makefile").read_text(), re.M)
     jobs = [job for job in workflow["jobs"].values() if "stage" in job["strategy"]["matrix"]]
-    assert [stage for job in jobs for stage in job["strategy"]["matrix"]["stage"]] == [*stages.split(), "long"]
+    run = [stage for job in jobs for stage in job["strategy"]["matrix"]["stage"]]
+    assert sorted(run) == sorted([*stages.split(), "long", "site"])
     assert all("make test STAGES=${{ matrix.stage }}" in job["steps"][-1]["run"] for job in jobs)
+
+
+def test_the_script_for_one_machine_makes_the_same() -> None:
+    made = re.findall(r"^make (.*?) \|\| code=1$", (ROOT / ".ci" / "run").read_text(), re.M)
+    assert made == ["test", "test STAGES=long", "cores", "site"]
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.M)
+    assert {words.split()[0] for words in made} <= set(targets)
 
 
 def test_its_cores_are_those_of_make_cores(workflow: dict[str, Any]) -> None:

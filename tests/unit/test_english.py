@@ -29,12 +29,13 @@ TEXTS = sorted(
     {
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/docsite/rst/*.rst"),
         *ROOT.glob("roles/*/README.md"),
         *ROOT.glob("roles/*/meta/argument_specs.yml"),
         *ROOT.glob("roles/*/tasks/*.yml"),
         *ROOT.glob("playbooks/*.yml"),
         *ROOT.glob("changelogs/fragments/*.yml"),
-        *ROOT.glob("plugins/plugin_utils/page/*"),
+        *ROOT.glob("plugins/plugin_utils/_render/page_parts/*"),
     }
     # The list of words names what is not to be used.
     - {ROOT / "CONTRIBUTING.md", ROOT / "docs" / "measured.md"}

@@ -76,3 +76,16 @@ def test_it_is_told_at_the_end_and_fails_where_all_is_needed(
     monkeypatch.setattr("support.toolchain.read", lambda path: ["1 test: a program is not installed"])
     assert stages([]) == bool(needed)
     assert "== left out\n1 test: a program is not installed\n" in capsys.readouterr().out
+
+
+def test_what_is_not_released_yet_is_told_and_fails_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PGOPS_NEED_ALL", "1")
+    monkeypatch.setattr("support.toolchain.CACHE", tmp_path)
+    line = f"3 tests: {left_out.NEXT}no network"
+    monkeypatch.setattr("support.toolchain.read", lambda path: [line])
+    assert stages([]) == 0
+    assert f"== left out\n{line}\n" in capsys.readouterr().out
+    monkeypatch.setattr("support.toolchain.read", lambda path: [line, "1 test: a program is not installed"])
+    assert stages([]) == 1

@@ -17,7 +17,9 @@ from ansible_collections.pgops.sequences.plugins.module_utils._arguments import 
     repair_arguments,
 )
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import restore_arguments
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _names, _settings, _variables
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import names as _names
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import settings as _settings
+from ansible_collections.pgops.sequences.plugins.plugin_utils._settings import variables as _variables
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 ROLE = ROLES / "pg_sequences"

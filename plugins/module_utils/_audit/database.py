@@ -172,7 +172,4 @@ def _refuse_unmatched(found: list[Database]) -> None:
     if nowhere:
         where = ", ".join(f'"{database.name}"' for database in found[:5]) + (", ..." if len(found) > 5 else "")
         names = "; ".join(f'{option}: "{name}"' for option, name in sorted(nowhere))
-        raise SelectionError(
-            f"{names} matches nothing in {where}; names are case-sensitive, and a glob may match nothing."
-            " Nothing was changed"
-        )
+        raise SelectionError(f"{names} matches nothing in {where}. Names are case-sensitive. Nothing was changed")

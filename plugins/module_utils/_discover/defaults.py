@@ -32,7 +32,7 @@ _NEXTVAL = re.compile(
     r"nextval\((?:E?'(?:[^']|'')*'::regclass"
     r"|\(+(?P<escaped>E?)'(?P<text>(?:[^']|'')*)'::(?:text|character varying)\)*(?:::text\)*)?::regclass\)*)\)"
 )
-_CAST = re.compile(r"::(smallint|integer|bigint|numeric|real|double precision|numeric\(\d+,\d+\))$")
+_CAST = re.compile(r"::(smallint|integer|bigint|oid8?|numeric|real|double precision|numeric\(\d+,\d+\))$")
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _SHAPES = frozenset({"numeric"})
 """What stands before a parenthesis and is no call: types with modifiers."""

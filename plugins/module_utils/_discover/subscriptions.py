@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pgops.sequences.plugins.module_utils._model import Subscription
+from ansible_collections.pgops.sequences.plugins.module_utils._model import READY, Subscription
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,13 +41,16 @@ WITH RECURSIVE filled AS (
   JOIN pg_inherits i ON i.inhrelid = f.relation
 )
 SELECT f.subscription::bigint AS subscription, f.relation::bigint AS relation, f.state, f.own,
-       n.nspname || '.' || c.relname AS name
+       n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'S' AS is_sequence
 FROM filled f
 JOIN pg_class c ON c.oid = f.relation
 JOIN pg_namespace n ON n.oid = c.relnamespace
 """
 
-_STATES = {"i": "waits for its copy", "d": "is being copied", "f": "was copied", "s": "catches up", "r": "ready"}
+# Version 19 keeps sequences as well. Its worker tries again every few seconds; why it fails stands only in the server's log.
+_FAILURES = "SELECT subid::bigint AS oid, sync_seq_error_count::bigint AS number FROM pg_stat_subscription_stats"
+
+_STATES = {"i": "waits for its copy", "d": "is being copied", "f": "was copied", "s": "catches up", "r": READY}
 
 
 class Subscribed(t.NamedTuple):
@@ -83,23 +87,33 @@ def subscriptions(session: Reader) -> Subscribed:
     names = [row["name"] for row in rows]
     rows = [row for row in rows if row["oid"] in ours or names.count(row["name"]) == 1]
     by_oid = {row["oid"]: row for row in rows}
+    failures = {}
+    if any(row["is_sequence"] for row in filled):
+        failures = {row["oid"]: row["number"] for row in session.query(_FAILURES)}
     of_relation: dict[int, Subscription] = {}
     for row in filled:
         subscription = by_oid.get(row["subscription"])
         before = of_relation.get(row["relation"])
         if subscription and not (before and before.enabled):
             state = _STATES.get(row["state"], row["state"])
-            of_relation[row["relation"]] = Subscription(subscription["name"], subscription["enabled"], state)
+            of_relation[row["relation"]] = Subscription(
+                *(subscription["name"], subscription["enabled"], state),
+                *(row["is_sequence"], failures.get(row["subscription"], 0)),
+            )
     told = []
     for oid, row in sorted(by_oid.items(), key=lambda pair: str(pair[1]["name"])):
         own = [one for one in filled if one["subscription"] == oid and one["own"]]
+        tables = [one for one in own if not one["is_sequence"]]
+        sequences = [one for one in own if one["is_sequence"]]
         told.append(
             {
                 "name": row["name"],
                 "enabled": row["enabled"],
                 "slot": row["slot"],
-                "tables": len(own),
-                "not_ready": sorted(one["name"] for one in own if one["state"] != "r"),
+                "tables": len(tables),
+                "not_ready": sorted(f"{one['schema']}.{one['name']}" for one in tables if one["state"] != "r"),
+                "sequences": len(sequences),
+                "not_synchronized": sorted(readable(x["schema"], x["name"]) for x in sequences if x["state"] != "r"),
             }
         )
     return Subscribed(tuple(told), of_relation)

@@ -27,7 +27,12 @@ from ansible_collections.pgops.sequences.plugins.module_utils._suspect.names imp
 if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Refusal
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.verdict import Verdict
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import Column, Observation, Sequence
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import (
+        Column,
+        Observation,
+        Sequence,
+        Subscription,
+    )
 
 _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
@@ -46,6 +51,8 @@ def remedy(observation: Observation, verdict: Verdict, refusal: Refusal | None, 
     if refusal and refusal.columns:
         tables = sorted({readable(column.schema, column.table) for column in refusal.columns})
         return " ".join(f"GRANT UPDATE ON {table} TO {readable(role)};" for table in tables)
+    if "subscribed" in reasons and sequence.subscription and sequence.subscription.keeps:
+        return f"repair it on the publisher, then here: {refresh(sequence.subscription)}; or move it now with move_subscribed: true"
     if "subscribed" in reasons:
         return "carry it over at the cut-over, with the playbook pgops.sequences.cutover; or move it now with move_subscribed: true"
     if "max_jump" in reasons and "behind_reference" in reasons and verdict.reference:
@@ -129,7 +136,7 @@ def _for_warning(observation: Observation, verdict: Verdict) -> str | None:
     if "wrapped" in verdict.reasons or "near_limit" in verdict.reasons:
         return _widen(observation)
     if "gap" in verdict.reasons:
-        return "where the gap is not wanted, and no application still holds values of it: mode: realign, confirm: true"
+        return "to close the gap, unless an application holds values of it that are not stored yet: mode: realign, confirm: true"
     if "out_of_bounds" in verdict.reasons:
         sign = ">" if sequence.ascending else "<"
         pairs = zip(sequence.columns, observation.readings)
@@ -138,9 +145,33 @@ def _for_warning(observation: Observation, verdict: Verdict) -> str | None:
             for column, reading in pairs
             if reading.out_of_bounds
         )
+    aligned = None
     if "differs" in verdict.reasons and verdict.reference:
-        return alignment(sequence, verdict.reference.differences, verdict.reference.entry)
-    return None
+        aligned = alignment(sequence, verdict.reference.differences, verdict.reference.entry)
+    return aligned or _synchronize(sequence)
+
+
+def refresh(subscription: Subscription) -> str:
+    """The statement that has all sequences of a subscription set to the publisher's values."""
+    return f"ALTER SUBSCRIPTION {readable(subscription.name)} REFRESH SEQUENCES"
+
+
+def _synchronize(sequence: Sequence) -> str | None:
+    """What lets a subscription set a sequence that it has yet to set."""
+    subscription = sequence.subscription
+    if subscription is None or not subscription.waits:
+        return None
+    name = readable(subscription.name)
+    if not subscription.enabled:
+        return f"ALTER SUBSCRIPTION {name} ENABLE; -- or, after a cut-over: DROP SUBSCRIPTION {name};"
+    if not subscription.failures:
+        return "look again in some seconds"
+    fields = "data_type, start_value, increment_by, min_value, max_value, cycle"
+    where = f"schemaname = {quote_literal(sequence.schema)} AND sequencename = {quote_literal(sequence.name)}"
+    return (
+        f"on the publisher: GRANT SELECT ON SEQUENCE {sequence.sql_name} TO the role that the subscription connects as; and compare on"
+        f" both sides: SELECT {fields} FROM pg_sequences WHERE {where};"
+    )
 
 
 def _where(column: Column) -> str:

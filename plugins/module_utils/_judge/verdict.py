@@ -27,6 +27,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._judge.targets imp
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import (
     CRITICAL,
     HEALTHY,
+    QUIET,
     SKIPPED,
     UNKNOWN,
     WARNING,
@@ -127,6 +128,22 @@ def judge(observation: Observation, thresholds: Thresholds) -> Verdict:
         troubles=troubles,
     )
 
+    return _synchronized(_by_rows(verdict, observation, thresholds), sequence)
+
+
+def _synchronized(verdict: Verdict, sequence: Sequence) -> Verdict:
+    """The same, with a warning where a subscription has yet to set the sequence, whatever it feeds."""
+    if sequence.left_out or sequence.subscription is None or not sequence.subscription.waits:
+        return verdict
+    # What it would have been skipped for is no matter: somebody relies on where it stands.
+    reasons = tuple(x for x in verdict.reasons if verdict.status != SKIPPED or x == "suspected")
+    status = WARNING if verdict.status in QUIET else verdict.status
+    return verdict._replace(status=status, reasons=(*reasons, "not_synchronized"))
+
+
+def _by_rows(verdict: Verdict, observation: Observation, thresholds: Thresholds) -> Verdict:
+    """What is to be said by its rows."""
+    sequence, state, troubles = observation.sequence, observation.state, verdict.troubles
     skipped = not_judged(sequence)
     if skipped == "no_column" and is_suspected(observation, thresholds):
         guess = observation.suspicion[0] if observation.suspicion else None

@@ -135,7 +135,7 @@ def _own_range(column: Column) -> tuple[int | None, int | None]:
 def _conditions(column: Column, lowest: int | None, highest: int | None) -> str:
     """A WHERE that takes the values within bounds, or nothing."""
     # A quoted literal cast to the column's type: a bare -9223372036854775808 would be numeric and miss the index.
-    of_type = "numeric" if column.mapping.is_sql else column.base_type
+    of_type = "numeric" if column.mapping.expression is not None else column.base_type
     pairs = [(">=", lowest), ("<=", highest)]
     found = [f"{_value(column)} {sign} '{bound}'::{of_type}" for sign, bound in pairs if bound is not None]
     return f" WHERE {' AND '.join(found)}" if found else ""

@@ -63,7 +63,7 @@ def connect_error(target: Target, database: str, cause: str) -> ConnectError:
     :arg database: which database
     :arg cause: what the driver or the server said
     """
-    cause = " ".join(cause.split())
+    cause = _one_line(cause)
     role = readable(target.session_role or target.user)
     hint = next((words for expression, words in _HINTS if re.search(expression, cause)), "")
     hint = hint.format(user=target.user, role=role, database=readable(database))
@@ -71,3 +71,9 @@ def connect_error(target: Target, database: str, cause: str) -> ConnectError:
         f'cannot use database "{database}" as "{target.user}" at {target.address}: {cause}'
         + (f"{'' if cause.endswith(('.', '?')) else '.'} {hint}" if hint else "")
     )
+
+
+def _one_line(cause: str) -> str:
+    """What stands in several lines, each a sentence."""
+    *lines, last = [" ".join(line.split()) for line in cause.splitlines() if line.strip()] or [""]
+    return " ".join([*(line if line[-1] in ".:;?!" else f"{line}." for line in lines), last])

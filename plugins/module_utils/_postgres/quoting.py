@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -38,7 +39,13 @@ _RESERVED = frozenset(
 
 def readable(*names: str) -> str:
     """A name of one part or several as SQL takes it, with quotes only where it needs them, as ``quote_ident()`` has it."""
-    return ".".join(name if _PLAIN.match(name) and name not in _RESERVED else quote_identifier(name) for name in names)
+    return ".".join(map(_readable, names))
+
+
+# The same few schemas and columns stand in thousands of messages.
+@functools.lru_cache(maxsize=4096)
+def _readable(name: str) -> str:
+    return name if _PLAIN.match(name) and name not in _RESERVED else quote_identifier(name)
 
 
 def quote_literal(text: str) -> str:

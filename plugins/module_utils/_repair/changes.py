@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline import Audited
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.finding import Finding
     from ansible_collections.pgops.sequences.plugins.module_utils._judge.moves import Move, Refusal
-    from ansible_collections.pgops.sequences.plugins.module_utils._model import State, Trouble
+    from ansible_collections.pgops.sequences.plugins.module_utils._model import State, Subscription, Trouble
 
 
 class Change(t.NamedTuple):
@@ -29,6 +29,7 @@ class Change(t.NamedTuple):
     :ivar increment: the sequence's, which tells next values
     :ivar method: ``locked`` or ``stepped``
     :ivar statement: the SQL that did it, once the lock was held
+    :ivar subscription: what the sequence is under, if anything
     """
 
     database: str
@@ -40,6 +41,7 @@ class Change(t.NamedTuple):
     before: State
     after: State
     statement: str
+    subscription: Subscription | None = None
 
 
 class Unfixed(t.NamedTuple):
@@ -89,6 +91,7 @@ def change_of(finding: Finding, move: Move, after: State | None = None) -> Chang
         before=before,
         after=after or move.after,
         statement=f"{statement};",
+        subscription=sequence.subscription,
     )
 
 

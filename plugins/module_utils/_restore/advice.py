@@ -108,7 +108,7 @@ _ADVICE: tuple[tuple[str, str, str, str, str], ...] = (
     ("42704", r"unrecognized configuration parameter", "",
      "Restore into a server as new as the dump's, or with pg_restore of the server's own version (bin_dir)",
      "The server is older than the dump: restore into a newer one, or take the line out, for example with: sed '/^{line}/d' {path}"),
-    ("22023|0A000|42601", r"standard_conforming_strings", "",
+    ("22023|0A000|42601", r"standard_conforming_strings|non-standard string literals", "",
      *_both("PostgreSQL 19 no longer knows texts in that form: {dump} of version 19, which writes them in the standard one")),
     ("42501", r"must be able to SET ROLE|must be member of role", "",
      "Restore without owners: exclude: [owners]; or as a role that is a member of it",

@@ -136,7 +136,7 @@ class Archive:
         text = self._run("--list", *switches).decode(self._codec, "surrogateescape")
         self.entries = self._all = _entries(text)
         for name, words in (("server_version", "from database"), ("dump_version", "by pg_dump")):
-            version = re.search(rf"^; +Dumped {words} version: ([\d.]+)", text, re.MULTILINE)
+            version = re.search(rf"^; +Dumped {words} version: (\d[\w.]*)", text, re.MULTILINE)
             setattr(self, name, version[1] if version else "")
 
     def _run(self, *arguments: str) -> bytes:

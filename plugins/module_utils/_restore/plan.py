@@ -31,6 +31,7 @@ from ansible_collections.pgops.sequences.plugins.module_utils._restore.programs 
     find_programs,
     knows_restrict,
     leaks,
+    version_of,
 )
 
 if t.TYPE_CHECKING:
@@ -65,7 +66,7 @@ def make(job: Job, check_mode: bool) -> None:
     if job.archive is not None:
         _select(job, job.archive)
     if job.dump.kind == "directory":
-        check_directory(job.dump)
+        check_directory(job.dump, unpack=job.direct or check_mode)
     if job.archive is not None and (job.direct or check_mode):
         parallel.check_whole(job.programs.paths["pg_restore"], job.dump.path, job.client.environment)
     elif check_mode:
@@ -195,7 +196,7 @@ def _select(job: Job, archive: Archive) -> None:
         job.warn_of_no_table(
             f"The dump {job.dump.path} holds no table" + ("" if archive.entries else ", nor anything else")
         )
-    if int(archive.server_version.partition(".")[0] or 0) > job.server_version // 10000:
+    if version_of(archive.server_version)[0] > job.server_version // 10000:
         job.warn(
             f"the dump comes from PostgreSQL {archive.server_version}, newer than the server"
             f" ({job.server_version // 10000}): what the older one does not know will fail"

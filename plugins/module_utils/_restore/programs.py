@@ -65,15 +65,12 @@ class Programs:
 
     :ivar paths: absolute path of each, by its name
     :ivar version: the oldest version among them
+    :ivar words: the same, as people write it: ``16.4``, ``19rc1``
     """
 
     paths: Mapping[str, str]
     version: Version
-
-    @property
-    def words(self) -> str:
-        """The version, as people write it."""
-        return f"{self.version[0]}.{self.version[1]}"
+    words: str = ""
 
 
 def find_programs(
@@ -99,7 +96,7 @@ def find_programs(
                 or f"{' and '.join(names)} are needed, and {missing} was not found in {place or 'the PATH of this task'}"
             )
             continue
-        programs = Programs(t.cast("dict[str, str]", paths), min(_ask(str(path)) for path in paths.values()))
+        programs = Programs(t.cast("dict[str, str]", paths), *min(_ask(str(path)) for path in paths.values()))
         if programs.version[0] < at_least:
             problem = (
                 f"{paths[names[0]]} is version {programs.words}, and version {at_least} or newer is needed: the server may not be newer"
@@ -125,14 +122,15 @@ def _installed() -> list[str]:
     return sorted((place for pattern in _FOLDERS for place in glob.glob(pattern)), key=version_of)
 
 
-def _ask(path: str) -> Version:
+def _ask(path: str) -> tuple[Version, str]:
     try:
         done = run([path, "--version"])
     except OSError as error:
         raise ProgramError(f"{path} cannot be run: {error}") from None
     if done.code != 0:
         raise ProgramError(f"{path} cannot be run: {done.errors}")
-    return version_of(done.output)
+    found = re.search(r"\d+(\.\d+|(devel|alpha|beta|rc)\d*)", done.output.partition(")")[2])
+    return version_of(done.output), found[0] if found else "of an unknown version"
 
 
 def text_of(data: bytes) -> str:

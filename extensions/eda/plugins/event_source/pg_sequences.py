@@ -103,21 +103,21 @@ EXAMPLES = r"""
 _COLLECTION = Path(__file__).absolute().parents[4]
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._event_arguments import (
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._news.event_arguments import (
         ArgumentError,
         Server,
-        Settings,
+        SourceSettings,
         read_arguments,
         without_secrets,
     )
-    from ansible_collections.pgops.sequences.plugins.plugin_utils._watched import Watched, heartbeat
+    from ansible_collections.pgops.sequences.plugins.plugin_utils._news.watched import Watched, heartbeat
 else:
     # The loader of event sources knows no collections: what is not here is loaded by its path.
     _UTILS = _COLLECTION / "plugins" / "plugin_utils"
-    _ARGUMENTS = runpy.run_path(str(_UTILS / "_event_arguments.py"))
-    _WATCHED = runpy.run_path(str(_UTILS / "_watched.py"))
+    _ARGUMENTS = runpy.run_path(str(_UTILS / "_news" / "event_arguments.py"))
+    _WATCHED = runpy.run_path(str(_UTILS / "_news" / "watched.py"))
     Watched, heartbeat = _WATCHED["Watched"], _WATCHED["heartbeat"]
-    ArgumentError, Server, Settings = (_ARGUMENTS[name] for name in ("ArgumentError", "Server", "Settings"))
+    ArgumentError, Server, SourceSettings = (_ARGUMENTS[name] for name in ("ArgumentError", "Server", "SourceSettings"))
     read_arguments, without_secrets = _ARGUMENTS["read_arguments"], _ARGUMENTS["without_secrets"]
 
 # Runs the module out of the collection's folder, whatever that is called: the regular import would need the right tree
@@ -185,7 +185,7 @@ async def audit(server: Server, timeout: float) -> dict[str, t.Any]:
 
 
 async def watch(
-    queue: asyncio.Queue[Event], one: Watched, settings: Settings, places: Mapping[bool, asyncio.Semaphore]
+    queue: asyncio.Queue[Event], one: Watched, settings: SourceSettings, places: Mapping[bool, asyncio.Semaphore]
 ) -> None:
     """Audit a server again and again.
 

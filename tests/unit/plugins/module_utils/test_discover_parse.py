@@ -52,7 +52,7 @@ def test_plain_default_hands_the_number_out_as_it_is(expression: str, casts: tup
         "('INV-'::text || nextval('public.s'::regclass))",
         "(nextval('public.s'::regclass))::text",
         "(nextval('public.s'::regclass))::character varying",
-        "(nextval('public.s'::regclass))::oid",
+        "(nextval('public.s'::regclass))::money",
         "ARRAY[nextval('public.s'::regclass)]",
         "abs(nextval('public.s'::regclass))",
         "COALESCE(nextval('public.s'::regclass), (0)::bigint)",

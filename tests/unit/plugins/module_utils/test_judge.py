@@ -184,17 +184,24 @@ def test_reach_is_what_every_column_can_store() -> None:
     assert sequence(lowest=-5000, highest=100, columns=columns).reach == (-999, 100)
 
 
+def test_oid_and_oid8_are_unsigned() -> None:
+    assert sequence(lowest=-50, highest=MAX64, columns=[column("oid")]).reach == (0, 2**32 - 1)
+    assert sequence(lowest=-50, highest=MAX64, columns=[column("oid8")]).reach == (0, MAX64)
+
+
 def test_reach_is_that_of_the_sequence_alone_without_columns() -> None:
     assert sequence(lowest=3, highest=9, columns=[]).reach == (3, 9)
 
 
-@pytest.mark.parametrize("base_type", ["text", "uuid", "bigint[]", "oid", "character varying", "date"])
+@pytest.mark.parametrize("base_type", ["text", "uuid", "bigint[]", "money", "character varying", "date"])
 def test_columns_that_hold_no_numbers_do_not_cut_the_reach(base_type: str) -> None:
     assert sequence(lowest=3, highest=9, columns=[column(base_type)]).reach == (3, 9)
     assert not _model.takes_numbers(column(base_type))
 
 
-@pytest.mark.parametrize("base_type", ["smallint", "integer", "bigint", "numeric", "real", "double precision"])
+@pytest.mark.parametrize(
+    "base_type", ["smallint", "oid", "oid8", "integer", "bigint", "numeric", "real", "double precision"]
+)
 def test_columns_of_numeric_types_take_the_sequence_s_numbers_unless_the_default_changes_them(base_type: str) -> None:
     assert _model.takes_numbers(column(base_type))
     assert not _model.takes_numbers(column(base_type, transformed=True))

@@ -84,12 +84,16 @@ def sequence(**more: Any) -> _model.Sequence:
 
 
 def decided(
-    of: _model.Sequence, state: State | None, there: dict[str, Any], *furthest: int | None, policy: Policy | None = None
+    of: _model.Sequence,
+    state: State | None,
+    there: dict[str, Any] | None,
+    *furthest: int | None,
+    policy: Policy | None = None,
 ) -> Finding:
     of = of._replace(columns=(COLUMN,) * len(furthest))
     readings = tuple(Reading(furthest=value, empty=value is None) for value in furthest)
     trouble = None if state else Trouble("locked", "cause", "remedy")
-    rules = Rules(Thresholds(), policy or Policy(), reference_of([there], None))
+    rules = Rules(Thresholds(), policy or Policy(), reference_of([there], None) if there else None)
     return decide("shop", Observation(of, state, trouble, readings), rules, "role")
 
 
@@ -192,6 +196,62 @@ def test_a_live_subscription_is_left_alone_where_that_is_asked(enabled: bool) ->
     assert (isinstance(found.step, Refusal) and "subscribed" in found.step.reasons) == enabled
     assert ("from_old fills it" in message_of(found)) == enabled
     assert decided(under, State(1, True), entry(), 40).move
+
+
+_KEPT = Subscription("from_old", True, "waits for its copy", keeps=True)
+
+
+@pytest.mark.parametrize(
+    ("subscription", "said", "remedy"),
+    [
+        (_KEPT, "takes some seconds after a REFRESH", "look again"),
+        (
+            _KEPT._replace(failures=7),
+            "has failed with sequences 7 times. Likely it is defined otherwise there",
+            "GRANT SELECT ON",
+        ),
+        (_KEPT._replace(enabled=False), "is switched off: it goes on", "ALTER SUBSCRIPTION from_old ENABLE;"),
+        (_KEPT._replace(enabled=False, failures=2), "is switched off (as disable_on_error does", "DROP SUBSCRIPTION"),
+    ],
+    ids=["on its way", "failed", "off", "switched off"],
+)
+@pytest.mark.parametrize("shape", ["column", "no column", "cycle"])
+def test_what_a_subscription_has_yet_to_set_is_a_warning(
+    subscription: Subscription, said: str, remedy: str, shape: str
+) -> None:
+    under = sequence(subscription=subscription, cycle=shape == "cycle")
+    found = decided(under, State(9, True), None, *([] if shape == "no column" else [5]))
+    assert (found.verdict.status, found.verdict.reasons) == ("warning", ("not_synchronized",))
+    assert said in message_of(found) and found.remedy and remedy in found.remedy
+    behind = decided(under, State(1, True), None, *([] if shape == "no column" else [5]))
+    graver = shape == "column"
+    assert behind.verdict.status == ("critical" if graver else "warning")
+    assert "not_synchronized" in behind.verdict.reasons and bool(behind.move) == graver
+    assert "not_synchronized: the subscription from_old" in message_of(behind)
+
+
+@pytest.mark.parametrize("subscription", [None, _KEPT._replace(state="ready"), _KEPT._replace(keeps=False)])
+def test_what_is_set_or_not_kept_is_no_finding(subscription: Subscription | None) -> None:
+    found = decided(sequence(subscription=subscription), State(9, True), None, 5)
+    assert found.verdict.status == "healthy"
+    kept = subscription is not None and subscription.keeps
+    assert ("the next REFRESH SEQUENCES sets it to the publisher's value, also backward" in message_of(found)) == kept
+
+
+def test_one_of_an_extension_is_left_out_whatever_keeps_it() -> None:
+    assert decided(sequence(subscription=_KEPT, of_extension=True), State(9, True), None).verdict.status == "skipped"
+
+
+def test_another_definition_is_why_it_is_not_synchronized() -> None:
+    found = decided(sequence(subscription=_KEPT), State(5001, True), entry(increment=2))
+    assert set(found.verdict.reasons) == {"differs", "not_synchronized"}
+    assert found.remedy == "ALTER SEQUENCE public.s INCREMENT BY 2;"
+
+
+def test_what_a_subscription_keeps_is_repaired_on_the_publisher() -> None:
+    under = sequence(subscription=_KEPT._replace(name="From old"))
+    found = decided(under, State(1, True), entry(), 40, policy=Policy(leave_subscribed=True))
+    assert found.remedy and 'then here: ALTER SUBSCRIPTION "From old" REFRESH SEQUENCES' in found.remedy
 
 
 @quickly

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pgops.sequences.plugins.module_utils._restore import advice, archive, programs, progress
-from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump import fingerprint, identify, line_of
+from ansible_collections.pgops.sequences.plugins.module_utils._restore.dump import (
+    check_directory,
+    fingerprint,
+    identify,
+    line_of,
+)
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.filter import Filter, Headings
 from ansible_collections.pgops.sequences.plugins.module_utils._restore.options import (
     _OURS,
@@ -387,6 +393,37 @@ def test_a_dump_is_known_by_its_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+@pytest.mark.parametrize("name", ["3496.dat.gz", "blob_16400.dat.gz"])
+@pytest.mark.parametrize("part", [0.0, 0.4, 0.999, 1.0])
+def test_a_cut_gzip_file_is_found_whatever_the_zlib_of_pg_restore(tmp_path: Path, name: str, part: float) -> None:
+    (tmp_path / "toc.dat").write_bytes(b"PGDMP")
+    rows = b"".join(b"%d\tnote %d\n" % (number, number**2) for number in range(5000))
+    packed = gzip.compress(rows + b"\\.\n\n\n")
+    (tmp_path / name).write_bytes(packed[: int(len(packed) * part)])
+    found = identify(str(tmp_path))
+    if part == 1.0:
+        check_directory(found, unpack=True)
+        return
+    with pytest.raises(RestoreError, match="cut off"):
+        check_directory(found, unpack=True)
+    if part:
+        # One stream shows it by the text that follows.
+        check_directory(found, unpack=False)
+
+
+@pytest.mark.parametrize("text", ["19rc1", "19beta2", "18.4", "20devel"])
+def test_a_version_is_told_as_the_program_says_it(tmp_path: Path, text: str) -> None:
+    for name in ("psql", "pg_restore"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) {text} (Debian {text}-1)'\n")
+        (tmp_path / name).chmod(0o755)
+    found = programs.find_programs(["psql", "pg_restore"], str(tmp_path), 18)
+    assert (found.words, found.version[0]) == (text, int(text[:2]))
+    (tmp_path / "plain.sql").write_text(
+        f"--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version {text} (Debian)\n"
+    )
+    assert identify(str(tmp_path / "plain.sql")).version("from database") == text
+
+
 def test_a_dump_that_this_user_may_not_read(tmp_path: Path) -> None:
     path = tmp_path / "dump"
     path.write_bytes(WHOLE)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _alerts, _memory
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document
-from ansible_collections.pgops.sequences.plugins.plugin_utils._news import Kept
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Outcome, Run, build_document
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import alerts as _alerts
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import memory as _memory
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news.news import Kept
 from support.results import audit, finding, repair
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover import Reading, Seen
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_file import FileFault, read
-from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover_lines import told
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import SCHEMA_VERSION
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.file import FileFault, read
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.lines import told
+from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import Reading, Seen
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import SCHEMA_VERSION
 
 ENTRY = {
     **{"database": "shop", "schema": "public", "name": "s", "data_type": "bigint", "start_value": 1, "increment": 1},
@@ -103,7 +103,14 @@ def seen(still_at: str = "", enabled: bool = True, lag: int | None = 500, **more
     target = {"databases": [database], "sequences": [], "summary": {"total": 1}, "comparison": comparison}
     target["server"] = {"address": "new", "port": 2}
     usual = {
-        **{"host": "new", "check_mode": False, "readings": (reading, reading), "file": "", "may_move": False},
+        **{
+            "host": "new",
+            "command": "again",
+            "check_mode": False,
+            "readings": (reading, reading),
+            "file": "",
+            "may_move": False,
+        },
         **{"before": target, "fixed": {"changes": [], "not_fixed": []}, "target": target, "databases": {}},
     }
     return Seen(**{**usual, "still_at": still_at, **more})
@@ -133,6 +140,40 @@ def test_a_subscription_that_is_off_is_no_matter_once_all_has_arrived(
 ) -> None:
     said = told(seen(still_at, enabled=False, lag=lag))
     assert said["switchable"] == may and ("is switched off" in said["verdict"]) != may
+
+
+def kept(waiting: list[str], enabled: bool = True, otherwise: str = "") -> Seen:
+    """One whose subscription keeps three sequences, some of which it has yet to set."""
+    base = seen("1/500", enabled=enabled, lag=0)
+    (one,) = base.target["databases"][0]["subscriptions"]
+    one.update(sequences=3, not_synchronized=waiting)
+    if otherwise:
+        differs = {"what": otherwise, "here": "2", "there": "1"}
+        base.target["comparison"]["defined_otherwise"].append(
+            {"database": "shop", "schema": "public", "name": "a", "differences": [differs], "statement": "ALTER ..."}
+        )
+    return base
+
+
+def test_what_an_enabled_subscription_has_yet_to_set_is_a_reason() -> None:
+    said = told(kept(["public.a", "public.b"], otherwise="increment"))
+    assert not said["switchable"] and not said["hard"]
+    assert "the subscription from_old has yet to set 2 sequences to the source's values" in said["verdict"]
+    steps = " ".join(said["lines"])
+    assert "give public.a the definition of the source" in steps and "GRANT SELECT ON SEQUENCE public.b TO" in steps
+    assert "3 sequences, not synchronized: public.a, public.b" in steps
+    # Another CACHE keeps nobody from copying it.
+    steps = " ".join(told(kept(["public.a"], otherwise="cache_size"))["lines"])
+    assert "definition of the source" not in steps and "GRANT SELECT ON SEQUENCE public.a TO" in steps
+
+
+@pytest.mark.parametrize(("waiting", "enabled"), [([], True), (["public.a"], False)])
+def test_what_is_set_or_will_not_be_is_no_reason(waiting: list[str], enabled: bool) -> None:
+    said = told(kept(waiting, enabled))
+    assert said["switchable"], said["verdict"]
+    lines = " ".join(said["lines"])
+    assert ("no REFRESH SEQUENCES after this run" in lines) == enabled
+    assert ("DROP SUBSCRIPTION from_old; enabled again it would set 1 sequence" in lines) != enabled
 
 
 def test_no_run_that_did_not_come_to_its_end_may_be_switched() -> None:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import (
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import (
     Outcome,
     Run,
     build_document,
     outcome_of,
     verdicts,
 )
-from ansible_collections.pgops.sequences.plugins.plugin_utils._lines import MOST_FINDINGS, lines_of
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.lines import MOST_FINDINGS, lines_of
 from support.results import audit, finding, repair
 
 NOW = "2026-11-26T15:00:00Z"

@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _files, _folder, _log, _memory
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import files as _files
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import folder as _folder
+from ansible_collections.pgops.sequences.plugins.plugin_utils._files import log as _log
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import memory as _memory
 
 NOW = "2026-11-26T15:00:00Z"
 

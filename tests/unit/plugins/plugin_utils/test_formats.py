@@ -17,9 +17,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils._fleet import Outcome, Run, build_document
-from ansible_collections.pgops.sequences.plugins.plugin_utils._formats import MOST_SERIES, render
-from ansible_collections.pgops.sequences.plugins.plugin_utils._trend import add_trend
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Outcome, Run, build_document
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.trend import add_trend
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.formats import MOST_SERIES, render
 from support.results import audit, finding, repair
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.pgops.sequences.plugins.plugin_utils import _send
+from ansible_collections.pgops.sequences.plugins.plugin_utils._news import send as _send
 
 SECRET = "s3cr3t"
 MAIL = {"mail_to": ["a@example.com"], "mail_from": "pg_sequences", "mail_host": "127.0.0.1", "mail_secure": "never"}

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
-from ansible_collections.pgops.sequences.plugins.plugin_utils._command import Command
-from ansible_collections.pgops.sequences.plugins.plugin_utils._words import as_variables, parts
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.command import Command
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.words import as_variables, parts
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ from ansible_collections.pgops.sequences.plugins.plugin_utils._words import as_v
         ("Check login_user and login_password", "Check pg_sequences_login_user and pg_sequences_login_password"),
         ("or with a longer lock_timeout", "or with a longer pg_sequences_lock_timeout"),
         ('tables: "nope" matches nothing', 'pg_sequences_tables: "nope" matches nothing'),
+        ('columns: [{"sequence": "s", "table": "t"}]', 'pg_sequences_columns: [{"sequence": "s", "table": "t"}]'),
         # Names are nobody's options.
         ('SELECT 1 FROM "create: true"', 'SELECT 1 FROM "create: true"'),
         ("public.max_jump is of type text", "public.max_jump is of type text"),
