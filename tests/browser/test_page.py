@@ -19,7 +19,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ansible_collections.pgops.sequences.plugins.module_utils._discover.patterns import selected
-from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import Outcome, Run, build_document
+from ansible_collections.pgops.sequences.plugins.plugin_utils._document.fleet import (
+    Outcome,
+    Run,
+    build_document,
+    outcome_of,
+)
 from ansible_collections.pgops.sequences.plugins.plugin_utils._document.trend import add_trend
 from ansible_collections.pgops.sequences.plugins.plugin_utils._render.page import render_page
 from support import showcase
@@ -287,7 +292,7 @@ def test_one_command_repairs_all_that_is_listed(opened: Opened) -> None:
         )
     )
     box = page.locator("#repairs")
-    expect(box.locator("summary")).to_have_text("Repair all that is listed and can be: 7 sequences")
+    expect(box.locator("summary")).to_have_text("Repair what is listed: 7 sequences")
     box.locator("summary").click()
 
     def command(hosts: str, **variables: Any) -> str:
@@ -384,7 +389,7 @@ def test_of_one_host_the_databases_are_shown(opened: Opened) -> None:
 def test_healthy_ones_are_listed_on_demand(opened: Opened) -> None:
     page = opened(showcase.fleet())
     assert len(names(page)) == 10
-    page.get_by_label("also 2 healthy and skipped").check()
+    page.get_by_label("show 2 healthy and skipped as well").check()
     assert len(names(page)) == 12 and names(page)[-1] == "products_id_seq" and "all=1" in page.url
     page.get_by_role("button", name="Show all").click()
     assert len(names(page)) == 10
@@ -679,7 +684,7 @@ def test_fifty_thousand_rows(opened: Opened) -> None:
     many = [finding(f"s{number:05}", status="healthy" if number % 10 else "critical") for number in range(50000)]
     page = opened(document({"db1": Outcome(audit(*many), None)}))
     expect(page.locator("#count")).to_have_text("5,000 sequences listed, page 1 of 50")
-    page.get_by_label("also 45,000 healthy and skipped").check()
+    page.get_by_label("show 45,000 healthy and skipped as well").check()
     expect(page.locator("#count")).to_contain_text("50,000 sequences listed, page 1 of 500")
     assert page.locator("#sequences > tbody > tr").count() == 100
     page.get_by_role("button", name="Next").click()
@@ -818,9 +823,9 @@ def test_for_a_screen_reader(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("outcomes", "verdict", "count"),
     [
-        ({}, "no host was looked at", "Nothing needs a look"),
-        ({"db1": Outcome(None, "no route")}, "No host could be audited, so nothing is known", "Nothing needs a look"),
-        ({"db1": Outcome(audit(healthy=3), None)}, "3 sequences looked at, all in order", "Nothing needs a look"),
+        ({}, "no host was looked at", "No findings among"),
+        ({"db1": Outcome(None, "no route")}, "No host could be audited, so nothing is known", "No findings among"),
+        ({"db1": Outcome(audit(healthy=3), None)}, "3 sequences looked at, all in order", "No findings among"),
         ({"db1": Outcome(audit(finding("a")), None)}, "1 critical of 1 sequence", "1 sequence listed"),
     ],
     ids=["nothing", "unreachable", "healthy", "critical"],
@@ -832,6 +837,16 @@ def test_it_never_calls_healthy_what_is_not_known(
     said = [page.locator("#verdict").inner_text(), page.locator("#caution").inner_text()]
     assert any(each.startswith(verdict) for each in said)
     expect(page.locator("#count")).to_contain_text(count)
+
+
+def test_a_restore_that_is_foretold_has_nothing_to_audit_yet(opened: Opened) -> None:
+    restored = {"outcome": "foretold", "message": "The database would be created."}
+    outcome = outcome_of({"run": "restore", "error": None, "summary": None, "restored": restored}, "unknown")
+    assert outcome is not None
+    page = opened(build_document({"db1": outcome}, Run("restore", True, "2026-11-26T15:00:00Z", "0.1.0", "2.19.0")))
+    expect(page.locator("#verdict")).to_have_text("1 database would be restored")
+    expect(page.locator("#caution")).to_have_text("In check mode no database is made, so there is none to audit yet.")
+    expect(page.locator(".tile.trouble")).to_have_count(0)
 
 
 def test_without_javascript_it_says_the_sums(browser: Browser, tmp_path: Path) -> None:

@@ -102,14 +102,14 @@ def test_captures_of_a_restore(
         code, screen = seen(terminal, f"{command} --check", columns, f"restore-checked-{state}", 35)
         assert code == 0 and "verdict: 1 database would be restored\n" in screen, screen
         assert "The database would be created.\n" in screen and "sequences: 0" not in screen, screen
-        code, screen = seen(terminal, command, columns, f"restore-{state}", 30 if state == "good" else 50)
+        code, screen = seen(terminal, command, columns, f"restore-{state}", 36 if state == "good" else 50)
         assert code == (0 if state == "good" else 2) and "verdict: 1 database restored; " in screen, screen
         if state == "bad":
             # Pasted as it is, it must not restore again.
             (again,) = re.findall(r"^next, after the remedies above: (.*)$", screen, re.M)
             assert "pgops.sequences.fix --limit db1" in again and "restore" not in again and "dump" not in again
             sql({**database, "dbname": new}, "ALTER TABLE tickets ALTER id TYPE bigint; ALTER SEQUENCE tickets_id_seq AS bigint")  # fmt: skip
-            code, screen = seen(terminal, again, columns, "restore-then-fixed", 30)
+            code, screen = seen(terminal, again, columns, "restore-then-fixed", 36)
             assert code == 0 and "verdict: 1 sequence repaired; " in screen, screen
     finally:
         sql(server.dsn(), f"DROP DATABASE IF EXISTS {new}")
@@ -155,7 +155,7 @@ def test_captures_of_the_monitor(database: dict[str, str], tmp_path: Path) -> No
                 ("gone", " -e pg_sequences_monitor_state=absent", 0, "verdict: the monitor is removed"),
             )
         ):
-            found, screen = seen(terminal, command + more, columns, f"monitor-{keep}", (70, 210, 90)[number])
+            found, screen = seen(terminal, command + more, columns, f"monitor-{keep}", (80, 300, 100)[number])
             assert found == code and f"\n{words}" in screen, screen
         found, screen = terminal.type(f"{command} -e pg_sequences_monitor_interval=0", columns, "monitor-bad")
         assert found == 2 and rows(screen, 80) <= 20 and "Origin: " not in screen, screen

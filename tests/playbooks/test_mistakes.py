@@ -58,6 +58,31 @@ MISTAKES = {
     "tls": Mistake("check", "ssl_mode=require", "server does not support SSL, but SSL was required", TCP),
     "certificate": Mistake("check", "ca_cert=/nowhere.pem ssl_mode=verify-full", "/nowhere.pem", TCP),
     "become": Mistake("check", "become_user=nobody_here", "Failed to change ownership of the temporary files"),
+    "tags": Mistake("check", "", "--tags nope fits no task of this playbook", more="--tags nope"),
+    "skip-tags": Mistake(
+        "fix", "", "--skip-tags pg_sequences leaves no task of this playbook", more="--skip-tags pg_sequences"
+    ),
+    "reset-tags": Mistake("reset", "table=ahead", "--tags check fits no task of this playbook", more="--tags check"),
+    "reset-table": Mistake(
+        "reset", "table=nope confirm=true", 'pg_sequences_tables: "nope" matches nothing in "{name}"'
+    ),
+    "odd-name": Mistake("check", "login_user={user}", 'may not read public."Odd Name".id'),
+    "socket": Mistake("check", "login_port=1", "failed: No such file or directory. Is the server running locally"),
+    "mail": Mistake(
+        "check", "mail_to=me@localhost mail_port=1", "No mail was sent by localhost:1: Connection refused."
+    ),
+    "relative": Mistake("restore_then_fix", "dump=my.dump", "give its whole path: this one is looked for below /"),
+    "source": Mistake(
+        "cutover",
+        "source_login_host=127.0.0.1 source_login_port=1",
+        "and that pg_sequences_source_login_host, pg_sequences_source",
+    ),
+    "monitor-service": Mistake(
+        "monitor", "monitor_service=upstart", "pg_sequences_monitor_service=upstart is none of: systemd, cron"
+    ),
+    "monitor-become": Mistake(
+        "monitor", "become_user=postgres", "let it run as that user: pg_sequences_monitor_user=postgres."
+    ),
     "dump": Mistake("restore_then_fix", "dump=/nowhere.dump", "there is no dump /nowhere.dump on this host"),
     "no-dump": Mistake("restore_then_fix", "", "Set pg_sequences_database, and either pg_sequences_dump"),
     "text": Mistake("restore_then_fix", "dump={text} bin_dir={tools}", "syntax error"),
@@ -65,7 +90,7 @@ MISTAKES = {
     "reset-what": Mistake("reset", "confirm=true", "name it by pg_sequences_table"),
     "folder": Mistake("check", "report_dir=/proc/reports", "cannot write /proc/reports on the controller"),
     "webhook": Mistake("check", "webhook_url=chat.example.com", "pg_sequences_webhook_url must begin with http://"),
-    "interval": Mistake("monitor", "monitor_interval=0", "pg_sequences_monitor_interval is minutes, 1 to 44640"),
+    "interval": Mistake("monitor", "monitor_interval=0", "pg_sequences_monitor_interval=0 is not a number of minutes"),
     "file": Mistake(
         "cutover", "reference_file=/nowhere.json", "pg_sequences_reference_file: cannot read /nowhere.json"
     ),
@@ -111,6 +136,8 @@ def test_a_mistake_is_answered_by_a_sentence(
     code, screen = terminal.type(command, keep=f"newcomer-{name}")
     flat = " ".join(screen.split())
     assert code != 0 and mistake.sentence.format(**known) in flat, screen
-    for never in ("Traceback", PASSWORD, "an0ther", "NoneType", "KeyError"):
+    for never in ("Traceback", PASSWORD, "an0ther", "NoneType", "KeyError", "Errno", "assertion"):
         assert never not in screen, never
+    # Of the play's head, Ansible itself says so, with its lines.
+    assert "Origin: " not in screen or mistake.more or name == "hosts", screen
     assert rows(screen, 80) <= 64, screen

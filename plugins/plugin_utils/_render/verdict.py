@@ -23,7 +23,7 @@ def verdict_of(document: Document) -> str:
     if not summary["hosts"]:
         return "verdict: no host was looked at"
     if document["run"]["name"] == "cutover":
-        return f"verdict: not yet, because {_counted(len(_without_verdict(document)), 'host')} could not be compared"
+        return f"verdict: {_of_cutovers(document)}"
     said = [*_done(document), *_found(document)]
     away = sum(host["summary"] is None and bool(host["error"]) for host in document["hosts"])
     shut = summary["databases_not_audited"]
@@ -37,6 +37,19 @@ def verdict_of(document: Document) -> str:
 def lacks_verdict(document: Document) -> bool:
     """Whether a cut-over ended on a host before there was anything to judge."""
     return bool(_without_verdict(document))
+
+
+def _of_cutovers(document: Document) -> str:
+    """What came of several cut-overs; of one alone its own verdict says more."""
+    away = len(_without_verdict(document))
+    said = [host["cutover"]["verdict"] for host in document["hosts"] if host["name"] not in _without_verdict(document)]
+    later = sum(verdict.startswith("not yet") for verdict in said)
+    parts = [f"not yet, because {_counted(away, 'host')} could not be compared"] if away else []
+    parts += [f"{_counted(later, 'host')} not yet"] if later else []
+    if ready := len(said) - later:
+        found = "would have nothing to move" if document["run"]["check_mode"] else "may be switched"
+        parts.append(f"{_counted(ready, 'host')} {found}")
+    return "; ".join(parts)
 
 
 def _without_verdict(document: Document) -> list[str]:

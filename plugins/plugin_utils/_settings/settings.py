@@ -207,10 +207,10 @@ def read(
             continue
         if is_left_empty(name, value, spec[name]):
             # Nothing more than was meant may go backward.
-            if name in _NARROWS and variables.get(f"{PREFIX}mode") == "realign":
+            if name in _NARROWS and (run == "reset" or variables.get(f"{PREFIX}mode") == "realign"):
                 raise SettingsError(
-                    f"{name} is empty, and pg_sequences_mode=realign may move sequences backward. Nothing was done; name what it is"
-                    " for, or leave the variable away"
+                    f"{name} is empty, and {'reset' if run == 'reset' else 'pg_sequences_mode=realign'} may move sequences backward. Nothing"
+                    " was done; name what it is for, or leave the variable away"
                 )
             continue
         given[name] = _from_text(name, value, spec[name])

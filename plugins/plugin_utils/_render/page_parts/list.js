@@ -166,7 +166,7 @@ function counted(pages) {
   let said = `${plural(found.length, "sequence")}${of} listed`;
   if (printing && found.length > MOST_PRINTED) said += `; the first ${MOST_PRINTED.toLocaleString("en")} are printed`;
   else if (pages > 1 && !printing) said += `, page ${state.page + 1} of ${pages}`;
-  if (data.rows.length === quiet) said = found.length ? said : "Nothing needs a look among the sequences that were audited.";
+  if (data.rows.length === quiet) said = found.length ? said : "No findings among the sequences that were audited.";
   const audited = data.summary.total.toLocaleString("en");
   if (data.rows.length !== data.summary.total) said += ` (${audited} were audited; healthy and skipped ones are counted, not listed)`;
   return said;

@@ -30,7 +30,7 @@ function controls() {
     byId(id).parentElement.hidden = values.length < 2;
   }
   byId("all").parentElement.hidden = !quiet;
-  byId("all").nextElementSibling.textContent = `also ${quiet.toLocaleString("en")} healthy and skipped`;
+  byId("all").nextElementSibling.textContent = `show ${quiet.toLocaleString("en")} healthy and skipped as well`;
   byId("all").addEventListener("change", (event) => change({ all: event.target.checked }));
   for (const id of ["repairs", "remedies", "suspected"]) byId(id).addEventListener("toggle", settle);
   byId("search").addEventListener("input", (event) => change({ search: event.target.value }));

@@ -4,6 +4,9 @@
 
 const MOST_PLACES = 300;
 
+/** How many hosts could not be audited; a restore that is only foretold has nothing to audit yet. */
+const missing = () => data.hosts.filter((host) => !host.summary && host.error).length;
+
 function header() {
   const summary = data.summary;
   const mode = data.run.check_mode ? " in check mode" : "";
@@ -12,7 +15,7 @@ function header() {
     `${data.run.name}${mode}, ${when}, ${plural(summary.hosts, "host")}, ${plural(summary.databases, "database")}, ${plural(summary.total, "sequence")};` +
     ` pgops.sequences ${data.collection_version}, ansible-core ${data.ansible_version}`;
   document.title = `${summary.critical} critical – PostgreSQL sequences, ${when}`;
-  const away = summary.hosts_not_audited;
+  const away = missing();
   const unseen = away + summary.databases_not_audited + data.hosts.filter((host) => host.error && host.summary).length;
   const bad = away || summary.critical || summary.not_fixed;
   // A cut-over has a verdict of its own.
@@ -21,6 +24,7 @@ function header() {
   byId("verdict").textContent = visible(own ? own.verdict : data.verdict);
   let caution = "";
   if (summary.hosts && away === summary.hosts) caution = "No host could be audited, so nothing is known of any sequence.";
+  else if (data.hosts.some((host) => !host.summary && !host.error)) caution = "In check mode no database is made, so there is none to audit yet.";
   else if (unseen) caution = "Not everything could be audited: what is not known is not healthy.";
   byId("caution").textContent = caution;
 }
@@ -39,7 +43,7 @@ function tiles() {
       ? make("button", { type: "button", class: `tile ${status}`, "data-status": status, "aria-pressed": "false", on: { click: toggle } }, ...inside)
       : make("div", { class: summary[status] ? `tile ${status}` : "tile none" }, ...inside));
   }
-  const away = summary.hosts_not_audited;
+  const away = missing();
   byId("tiles").append(make("div", { class: away ? "tile trouble" : "tile none" }, make("b", null, away.toLocaleString("en")), away === 1 ? "host not audited" : "hosts not audited"));
 }
 
@@ -62,7 +66,7 @@ function places() {
       } } }, text);
   const line = (place) => {
     const title = make("th", { scope: "row", }, known.has(place.name) ? button(place, "", name(place.name, false)) : name(place.name, false));
-    if (!place.summary || (place.error && single)) return make("tr", null, title, make("td", { class: "trouble", colspan: STATUSES.length }, single ? "not entered" : "not audited"));
+    if (!place.summary || (place.error && single)) return make("tr", null, title, make("td", { class: "trouble", colspan: STATUSES.length }, single ? "not entered" : place.error ? "not audited" : "not there yet"));
     return make("tr", null, title, ...STATUSES.map((status) => {
       const count = place.summary[status];
       const text = count.toLocaleString("en");

@@ -149,7 +149,7 @@ function fold(id, title, work) {
 /** What settles what is listed. */
 function settle() {
   const repairable = found.filter((number) => isRepairable(data.rows[number]));
-  fold("repairs", repairable.length ? `Repair all that is listed and can be: ${plural(repairable.length, "sequence")}` : "", () => {
+  fold("repairs", repairable.length ? `Repair what is listed: ${plural(repairable.length, "sequence")}` : "", () => {
     const [commands, left] = commandsOf(repairable);
     const lines = commands.slice(0, MOST_COMMANDS).map((line, place) => code(line, `command ${place + 1}`));
     if (commands.length > MOST_COMMANDS) lines.push(make("p", null, `and ${(commands.length - MOST_COMMANDS).toLocaleString("en")} more commands`));

@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import readable
 from ansible_collections.pgops.sequences.plugins.plugin_utils._play.command import Command
-from ansible_collections.pgops.sequences.plugins.plugin_utils._play.words import as_variables, parts
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.words import (
+    as_source_variables,
+    as_variables,
+    parts,
+)
+from ansible_collections.pgops.sequences.plugins.plugin_utils._render.verdict import brief, lacks_verdict, verdict_of
 
 
 @pytest.mark.parametrize(
@@ -70,3 +77,40 @@ def test_the_next_command_is_this_one_with_another_playbook_and_no_password() ->
         " -e '{\"pg_sequences_databases\": [\"x\", \"y\"]}' -e pg_sequences_webhook_url=..."
     )  # fmt: skip
     assert not command.own_play and Command.of({**given, "args": ("site.yml",)}, "/").own_play
+
+
+def test_what_is_restored_is_not_restored_by_the_command_that_follows() -> None:
+    given = {"extra_vars": ("pg_sequences_dump=/x pg_sequences_restore_force=true pg_sequences_database=shop",)}
+    command = Command.of({**given, "args": ("pgops.sequences.restore_then_fix",)}, "/")
+    assert command.run("fix") == "ansible-playbook pgops.sequences.fix -e pg_sequences_database=shop"
+    assert "-e pg_sequences_restore_force=true" in command.run("restore_then_fix")
+
+
+def test_variables_of_a_cut_overs_source_are_named() -> None:
+    said = 'cannot use "login_port": check that login_host, login_port and ssl_mode are right; login_hosts'
+    assert as_source_variables(said) == (
+        'cannot use "login_port": check that pg_sequences_source_login_host, pg_sequences_source_login_port and'
+        " pg_sequences_source_ssl_mode are right; login_hosts"
+    )
+    assert as_variables(as_source_variables(said), "cutover") == as_source_variables(said)
+
+
+def host(name: str, verdict: str | None, error: str | None = None) -> dict[str, Any]:
+    return {"name": name, "error": error, "cutover": verdict and {"verdict": verdict, "lines": [f"verdict: {verdict}"]}}
+
+
+def test_a_cut_over_that_ended_early_has_a_verdict_too() -> None:
+    document: dict[str, Any] = {
+        "run": {"name": "cutover", "check_mode": False},
+        "summary": {"hosts": 3},
+        "hosts": [host("a", None, "no route"), host("b", "not yet, because"), host("c", "may be switched: 8")],
+    }
+    assert lacks_verdict(document)
+    assert (
+        verdict_of(document)
+        == "verdict: not yet, because 1 host could not be compared; 1 host not yet; 1 host may be switched"
+    )
+    assert brief(document, "a", "") == "not compared: see the verdict above"
+    assert brief(document, "b", "") == "not yet: see the verdict above"
+    document["hosts"] = document["hosts"][1:]
+    assert not lacks_verdict(document) and verdict_of(document) == "verdict: 1 host not yet; 1 host may be switched"
