@@ -22,7 +22,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: help venv test lint sanity unit integration long events site cores matrix bench bench-quick demo release clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]*:.*## / { line = sprintf("  %-12s", $$1); count = split($$2, words, " "); \
+	  for (i = 1; i <= count; i++) { \
+	    if (length(line) + length(words[i]) > 78) { print line; line = sprintf("%14s", "") } line = line " " words[i] } print line }' \
+	  $(MAKEFILE_LIST)
 
 venv: $(INSTALLED) ## make the environment that the other targets run in
 
@@ -85,7 +88,7 @@ $(SITE_VENV)/installed: tests/docsite/requirements.txt
 	$(call environment,$(SITE_VENV),$<)
 	@touch $@
 
-cores: $(INSTALLED) ## sanity, unit tests, targets and playbooks on every supported ansible-core, each with one of its Pythons, for the README's table (20 minutes)
+cores: $(INSTALLED) ## sanity, unit tests, targets and playbooks on every supported ansible-core, for the README's table (20 minutes)
 	@$(VENV)/bin/python tests/cores.py --record $(if $(CORES),--cores $(CORES))
 
 matrix: $(INSTALLED) ## all PostgreSQL versions, drivers and Pythons; many random cases and kills; broken rules; a soak of the monitor (hours)

@@ -188,7 +188,7 @@ def test_nothing_goes_backward_for_a_question_that_nobody_answered(shop: dict[st
 def test_a_reset_needs_its_table_and_an_answer(shop: dict[str, str]) -> None:
     sql(shop, "SELECT setval('orders_id_seq', 9000)")
     for answers, words in (
-        ({"confirm": "true"}, "name it by pg_sequences_table"),
+        ({"confirm": "true"}, "pg_sequences_table is empty, and reset may move sequences backward"),
         ({"table": "orders", "confirm": "false"}, "pg_sequences_confirm=true"),
     ):
         done = job("reset.yml", shop, database=shop["dbname"], **answers)

@@ -22,7 +22,7 @@ from support.run import sql
 from support.toolchain import copy_tree
 
 MOST_BYTES = 355_000
-"""Without the guides, which grow. The code alone, as it is installed, is 298,000 of them."""
+"""Without the guides, which grow. The code alone, as it is installed, is 304,000 of them."""
 
 TOP = {
     *("CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md"),
