@@ -172,7 +172,9 @@ def _under_subscription(finding: Finding) -> str:
     subscription = finding.sequence.subscription
     if subscription is None or not subscription.enabled or finding.verdict.status != CRITICAL:
         return ""
-    return f"; the subscription {subscription.name} fills it, and lags it again with every row until it is switched off"
+    return (
+        f"; the subscription {subscription.name} fills it, so it is behind again with every row until that is disabled"
+    )
 
 
 def unfixed_message_of(unfixed: Unfixed) -> str:

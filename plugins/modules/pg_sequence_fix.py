@@ -39,8 +39,8 @@ options:
     description:
       - The most connections that the task has open to the server at a time, whatever the number of databases.
       - Several databases are gone through at the same time, and a database with more than 200 sequences by several connections.
-      - Where the server has no room for more connections, those there are do the work.
-      - By default more than in M(pgops.sequences.pg_sequence_info), since a repair is somebody's downtime.
+      - If the server has no room for more connections, the task goes on with those that it has.
+      - The default is higher than in M(pgops.sequences.pg_sequence_info), because somebody waits for a repair.
     type: int
     default: 2
   mode:
@@ -77,7 +77,7 @@ options:
   move_subscribed:
     description:
       - Also move sequences of tables that an enabled subscription fills. With V(false) they are left alone and named in
-        RV(not_fixed), reason C(subscribed), since each row that arrives lags them again.
+        RV(not_fixed), reason C(subscribed), since they are behind again with each row that arrives.
     type: bool
     default: true
   retries:

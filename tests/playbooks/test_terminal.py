@@ -158,7 +158,7 @@ def test_findings_are_whole_lines_and_the_next_command_can_be_pasted(
     code, screen = terminal.type(f"{command} --check", columns, "fix-check")
     assert "verdict: 2 sequences would be repaired" in screen, screen
     code, screen = terminal.type(command, columns, "fix-bad")
-    assert code == 2 and "verdict: 2 sequences repaired; 1 sequence left, the remedy stands with each\n" in screen
+    assert code == 2 and "verdict: 2 sequences repaired; 1 sequence left, with its remedy\n" in screen
     assert re.search(WIDENED, screen, re.M), screen
     assert sql(database, 'SELECT last_value FROM "order_id_seq"') == [(40,)]
 
