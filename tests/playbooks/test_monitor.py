@@ -318,14 +318,14 @@ def test_a_repair_of_no_database_is_refused_at_a_second_installation_too(tmp_pat
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"monitor_interval": 0}, "pg_sequences_monitor_interval is minutes, 1 to 44640"),
-        ({"monitor_interval": 10**9}, "pg_sequences_monitor_interval is minutes, 1 to 44640"),
-        ({"monitor_timeout": 1441}, "pg_sequences_monitor_timeout is minutes, 1 to 1440"),
+        ({"monitor_interval": 0}, " is not a number of minutes from 1 to 44640"),
+        ({"monitor_interval": 10**9}, " is not a number of minutes from 1 to 44640"),
+        ({"monitor_timeout": 1441}, " is not a number of minutes from 1 to 1440"),
         ({"monitor_auto_fix": True}, "name the database by pg_sequences_database"),
         ({"near_limit_percent": 101}, "pg_sequences_near_limit_percent is 101.0"),
         ({"report_dir": "/tmp/reports"}, "nobody would find what it writes to /tmp/reports"),
         ({"monitor_report_file": "/home/me/x.html"}, "nobody would find what it writes to /home/me"),
-        ({"monitor_service": "upstart"}, "pg_sequences_monitor_service is systemd or cron"),
+        ({"monitor_service": "upstart"}, " is none of: systemd, cron"),
         ({"become_user": "postgres"}, "pg_sequences_monitor_user=postgres"),
         ({"monitor_python": "/no/such/python"}, "Name another by"),
         ({"login_password": "{{ '{' ~ '{x' }}"}, "would take for a template"),
