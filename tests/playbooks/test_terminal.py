@@ -202,7 +202,9 @@ def test_a_restore_says_what_failed_what_is_left_and_what_helps_in_lines_of_thei
         assert 'FAILED! => {"changed": false, "msg": "not restored: see the verdict above"}' in screen
         code, screen = terminal.type(f"{command} -e pg_sequences_restore_create=true", keep="restore")
         assert code == 0 and "verdict: 1 database restored; " in screen and "tables with" in screen, screen
-        assert line(screen, "next, to look again: ").endswith(f"--limit db1 -e pg_sequences_database={new} -e pg_sequences_restore_create=true")  # fmt: skip
+        assert line(screen, "next, to look again: ").endswith(
+            f"pgops.sequences.check --limit db1 -e pg_sequences_database={new}"
+        )
     finally:
         sql(server.dsn(), f"DROP DATABASE IF EXISTS {new}")
 
