@@ -93,7 +93,8 @@ def _suspected(finding: Finding) -> str:
 def _no_room(furthest: int | None, limit: int) -> str:
     if furthest == limit:
         return f"{limit} is the last value there is, so no free one is left"
-    return f"no free value is left beyond {furthest} up to {limit}"
+    beyond = "" if furthest is None else f" beyond {furthest}"
+    return f"no free value is left{beyond} up to {limit}"
 
 
 def _supposed(finding: Finding) -> str:
