@@ -102,8 +102,8 @@ options:
     version_added: 1.0.0
   reference_databases:
     description:
-      - What databases were called in O(reference), where that was otherwise, as C({new name&#58; old name}). A new name that is not
-        looked at is an error.
+      - The databases' names in O(reference), if they were different, as C({new name&#58; old name}). A new name that is not looked
+        at is an error.
     type: dict
     version_added: 1.0.0
   gap_threshold:
@@ -142,7 +142,7 @@ options:
     default: 60.0
   show_all:
     description:
-      - List every sequence in the result, not only those that need a look.
+      - List every sequence in the result, not only findings.
     type: bool
     default: false
 """

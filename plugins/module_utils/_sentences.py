@@ -85,7 +85,8 @@ def _suspected(finding: Finding) -> str:
 def _no_room(furthest: int | None, limit: int) -> str:
     if furthest == limit:
         return f"{limit} is the last value there is, so no free one is left"
-    return f"no free value is left beyond {furthest} up to {limit}"
+    beyond = "" if furthest is None else f" beyond {furthest}"
+    return f"no free value is left{beyond} up to {limit}"
 
 
 def _supposed(finding: Finding) -> str:
@@ -210,7 +211,9 @@ def _under_subscription(finding: Finding) -> str:
         )
     if not subscription.enabled or finding.verdict.status != CRITICAL:
         return ""
-    return f"; the subscription {subscription.name} fills it, and lags it again with every row until it is switched off"
+    return (
+        f"; the subscription {subscription.name} fills it, so it is behind again with every row until that is disabled"
+    )
 
 
 def _not_synchronized(subscription: Subscription) -> str:

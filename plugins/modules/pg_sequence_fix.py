@@ -39,8 +39,8 @@ options:
     description:
       - The most connections that the task has open to the server at a time, whatever the number of databases.
       - Several databases are gone through at the same time, and a database with more than 200 sequences by several connections.
-      - Where the server has no room for more connections, those there are do the work.
-      - By default more than in M(pgops.sequences.pg_sequence_info), since a repair is somebody's downtime.
+      - If the server has no room for more connections, the task goes on with those that it has.
+      - The default is higher than in M(pgops.sequences.pg_sequence_info), because somebody waits for a repair.
     type: int
     default: 2
   mode:
@@ -76,8 +76,8 @@ options:
     default: false
   move_subscribed:
     description:
-      - Also move sequences that an enabled subscription keeps (PostgreSQL 19), or of tables that it fills. With V(false) they are left alone and named in
-        RV(not_fixed), reason C(subscribed), since each row that arrives lags them again.
+      - Also move sequences that an enabled subscription keeps (PostgreSQL 19), or of tables that it fills. With V(false) they are left
+        alone and named in RV(not_fixed), reason C(subscribed), since they are behind again with each row that arrives.
     type: bool
     default: true
   retries:

@@ -28,7 +28,7 @@ options:
     description:
       - The most connections that the task has open to the server at a time, whatever the number of databases.
       - Several databases are gone through at the same time, and a database with more than 200 sequences by several connections.
-      - Where the server has no room for more connections, those there are do the work.
+      - If the server has no room for more connections, the task goes on with those that it has.
     type: int
     default: 1
   activity:
@@ -136,7 +136,7 @@ databases:
       type: list
       elements: str
 sequences:
-  description: The sequences that need a look, or with O(show_all=true) all of them.
+  description: The findings, or with O(show_all=true) all of them.
   type: list
   elements: dict
   returned: success

@@ -28,7 +28,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Fail where something needs a look
+- name: Fail each host with problems
   pgops.sequences.pg_sequence_judge:
     run: check
 """

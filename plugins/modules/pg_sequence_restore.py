@@ -133,8 +133,8 @@ options:
     description:
       - Number of parallel jobs, for custom and directory archives. With O(data_only=true) the tables must be empty, or emptied by O(clean=true).
       - A C(pg_restore) of 17 or newer cannot use several with a server before 17; one is used, with a warning.
-      - More than one cannot be one transaction. Afterwards the server is asked whether all tables are there and which hold rows. What a
-        failed restore leaves behind is said, and a further run does not load it a second time; it asks for O(clean=true).
+      - More than one cannot be one transaction. Afterwards the server is asked whether all tables are there and which hold rows. The result
+        says what a failed restore left behind. Another run does not load that a second time, and asks for O(clean=true).
       - Also the number of parallel connections for O(analyze).
     type: int
     default: 1

@@ -164,7 +164,7 @@ def test_what_the_page_tells(opened: Opened) -> None:
     tiles = [" ".join(text.split()) for text in page.locator(".tile").all_inner_texts()]
     assert tiles == ["2 critical", "1 unknown", "2 warning", "700 healthy", "0 skipped", "1 host not audited"]
     assert page.locator("#verdict").inner_text() == (
-        "1 sequence repaired; 1 sequence left, the remedy stands with each; 1 host could not be audited; 1 database could not be"
+        "1 sequence repaired; 1 sequence left, with its remedy; 1 host could not be audited; 1 database could not be"
         " entered"
     )
     expect(page.locator("#caution")).to_have_text("Not everything could be audited: what is not known is not healthy.")

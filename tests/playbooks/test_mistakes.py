@@ -86,7 +86,7 @@ MISTAKES = {
     "dump": Mistake("restore_then_fix", "dump=/nowhere.dump", "there is no dump /nowhere.dump on this host"),
     "no-dump": Mistake("restore_then_fix", "", "Set pg_sequences_database, and either pg_sequences_dump"),
     "text": Mistake("restore_then_fix", "dump={text} bin_dir={tools}", "syntax error"),
-    "reset": Mistake("reset", "table=ahead", "run it with -e pg_sequences_confirm=true"),
+    "reset": Mistake("reset", "table=ahead", "next, to do it without being asked: ansible-playbook -i hosts.json"),
     "reset-what": Mistake("reset", "confirm=true", "name it by pg_sequences_table"),
     "folder": Mistake("check", "report_dir=/proc/reports", "cannot write /proc/reports on the controller"),
     "webhook": Mistake("check", "webhook_url=chat.example.com", "pg_sequences_webhook_url must begin with http://"),

@@ -189,15 +189,16 @@ def test_reset_realigns_one_table_once_it_is_confirmed(shop: dict[str, str]) -> 
         ({}, [], 2, "name it by pg_sequences_table", AHEAD),
         ({"table": "order*"}, [], 2, "name it by pg_sequences_table", AHEAD),
         ({"table": "orders", "app": "customers"}, [], 2, "name it by pg_sequences_table", AHEAD),
-        ({"table": "orders"}, [], 2, "Not confirmed, so nothing was changed", AHEAD),
+        ({"table": "orders"}, [], 2, "verdict: not confirmed, so nothing was changed", AHEAD),
         ({"table": "orders"}, ["--check"], 0, "901 -> 41", AHEAD),
         ({"table": "orders", "confirm": True}, [], 0, "901 -> 41", REPAIRED),
-        ({"table": "orders", "confirm": True}, [], 0, "repaired: 0", REPAIRED),
+        ({"table": "orders", "confirm": True}, [], 0, "no sequence had to be realigned", REPAIRED),
     ):
         done = run_playbook("pgops.sequences.reset", variables(shop, **more), *arguments)
         assert done.returncode == code, done.stdout
         # Messages are wrapped.
         assert words in told(done.stdout), done.stdout
+        assert done.stdout.count("verdict: ") == ("verdict: " in done.stdout)
         assert ("changed=1" in done.stdout) == (words == "901 -> 41")
         assert ("changed=0" in done.stdout) == (words != "901 -> 41")
         assert next_values(shop) == after

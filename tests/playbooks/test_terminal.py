@@ -158,7 +158,7 @@ def test_findings_are_whole_lines_and_the_next_command_can_be_pasted(
     code, screen = terminal.type(f"{command} --check", columns, "fix-check")
     assert "verdict: 2 sequences would be repaired" in screen, screen
     code, screen = terminal.type(command, columns, "fix-bad")
-    assert code == 2 and "verdict: 2 sequences repaired; 1 sequence left, the remedy stands with each\n" in screen
+    assert code == 2 and "verdict: 2 sequences repaired; 1 sequence left, with its remedy\n" in screen
     assert re.search(WIDENED, screen, re.M), screen
     assert sql(database, 'SELECT last_value FROM "order_id_seq"') == [(40,)]
 
@@ -202,7 +202,9 @@ def test_a_restore_says_what_failed_what_is_left_and_what_helps_in_lines_of_thei
         assert 'FAILED! => {"changed": false, "msg": "not restored: see the verdict above"}' in screen
         code, screen = terminal.type(f"{command} -e pg_sequences_restore_create=true", keep="restore")
         assert code == 0 and "verdict: 1 database restored; " in screen and "tables with" in screen, screen
-        assert line(screen, "next, to look again: ").endswith(f"--limit db1 -e pg_sequences_database={new} -e pg_sequences_restore_create=true")  # fmt: skip
+        assert line(screen, "next, to look again: ").endswith(
+            f"pgops.sequences.check --limit db1 -e pg_sequences_database={new}"
+        )
     finally:
         sql(server.dsn(), f"DROP DATABASE IF EXISTS {new}")
 

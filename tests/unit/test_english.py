@@ -23,6 +23,17 @@ RIDDLES = {
     r"\btells (of|it|by|when|what|who)\b": "an alert is sent; a text says",
     r"\bworth a word\b": "say for whom",
     r"\bNothing has failed yet\b": "say what happens",
+    r"\bneeds? a look\b": "it is a finding, or a problem",
+    r"\b(programs?|settings|inventory) of before\b": "say which: of an earlier installation, run",
+    r"\b(no|any) telling\b": "it is not known",
+    r"\bmake nothing of\b": "say what cannot be done: reached, read",
+    r"\band the like say\b": "name them",
+    r"\blags? (it|them) again\b": "is behind again",
+    r"\bhalf a one\b": "an incomplete one",
+    r"\b(still )?holds? values of it\b(?! that)": "has taken values that are not stored yet",
+    r"\bsettles? it, too\b": "settles this as well",
+    r"\bthe remedy stands with\b": "with its remedy",
+    r"\bthose there are\b": "say which",
 }
 
 TEXTS = sorted(

@@ -28,6 +28,7 @@ _SECRET = {
     "ansible_become_password",
     "ansible_ssh_pass",
 }
+_DEFAULT_CONNECTIONS = ("ssh", "smart")
 _OF_RESTORE = frozenset(_variables.RESTORE)
 _ASKED = {"ask_vault_pass": "-J", "ask_vault_passwords": "-J", "become_ask_pass": "-K", "connection_password": "-k"}
 
@@ -60,9 +61,18 @@ class Command:
                 begin += ["-i", _short(str(source), folder)]
         if given.get("remote_user"):
             begin += ["-u", str(given["remote_user"])]
+        # Ansible's own defaults are not repeated.
+        if given.get("connection") not in (None, *_DEFAULT_CONNECTIONS):
+            begin += ["-c", str(given["connection"])]
+        if given.get("private_key_file"):
+            begin += ["--private-key", _short(str(given["private_key_file"]), folder)]
         if given.get("become"):
             begin.append("-b")
+        if given.get("become_user"):
+            begin += ["--become-user", str(given["become_user"])]
         begin += sorted({flag for name, flag in _ASKED.items() if given.get(name)})
+        for name in given.get("vault_ids") or ():
+            begin += ["--vault-id", str(name)]
         for file in given.get("vault_password_files") or ():
             begin += ["--vault-password-file", _short(str(file), folder)]
         rest = [each for text in given.get("extra_vars") or () for each in _extra(_text(text))]

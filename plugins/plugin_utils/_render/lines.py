@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
 _UNDRAWN = (("suspected", "suspected"), ("no_column", "unknown use"))
 
-AS_ABOVE = "the remedy above settles it, too"
+AS_ABOVE = "the remedy above settles this as well"
 
 MOST_HOSTS = 40
 MOST_FINDINGS = 100

@@ -120,7 +120,8 @@ def _done(document: Document) -> Iterator[str]:
     elif summary["total"] and not summary["not_fixed"]:
         yield f"no sequence had to be {word}"
     if summary["not_fixed"]:
-        yield f"{_counted(summary['not_fixed'], 'sequence')} {would}left, the remedy stands with each"
+        each = "each with its remedy" if summary["not_fixed"] > 1 else "with its remedy"
+        yield f"{_counted(summary['not_fixed'], 'sequence')} {would}left, {each}"
 
 
 def _found(document: Document) -> Iterator[str]:

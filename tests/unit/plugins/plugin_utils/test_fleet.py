@@ -191,3 +191,31 @@ def test_all_suspicions_of_a_database_are_one_variable_to_copy() -> None:
     (found,) = (line for line in lines if "pg_sequences_columns: " in line)
     assert json.loads(found.partition("pg_sequences_columns: ")[2]) == entries
     assert any("not covered" in line and "public.counter" in line for line in lines)
+
+
+def test_names_of_databases_end_where_they_end() -> None:
+    found = [{**finding("a"), "database": name} for name in ("my-app", "Shop", "we ird", 'q"uote', "a,b")]
+    told = {line.partition(" public.a:")[0] for line in lines_of(document({"db1": audited(*found)}), "")}
+    assert told >= {"critical my-app", "critical Shop", 'critical "we ird"', 'critical "q""uote"', 'critical "a,b"'}
+
+
+def test_what_settles_several_that_are_left_stands_once() -> None:
+    grant = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO me;"
+    left = [
+        {
+            "database": "shop",
+            "schema": "public",
+            "name": name,
+            "reasons": ["no_privilege"],
+            "message": "m",
+            "remedy": grant,
+        }
+        for name in ("a", "b", "c")
+    ]
+    outcome = Outcome({**repair(), "not_fixed": left}, None)
+    lines = lines_of(document({"db1": outcome}, "fix"), "")
+    assert lines.count(f"    {grant}") == 1 and lines.count("    the remedy above settles this as well") == 2
+
+
+def test_nothing_is_counted_where_nothing_was_looked_at() -> None:
+    assert lines_of(document({"db1": Outcome(None, "no route")}), "") == ["not audited db1: no route"]

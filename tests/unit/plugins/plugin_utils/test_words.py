@@ -79,6 +79,26 @@ def test_the_next_command_is_this_one_with_another_playbook_and_no_password() ->
     assert not command.own_play and Command.of({**given, "args": ("site.yml",)}, "/").own_play
 
 
+def test_how_hosts_are_reached_is_part_of_the_next_command() -> None:
+    given = {
+        "inventory": ("localhost,",),
+        "connection": "local",
+        "private_key_file": "/srv/play/key",
+        "become": True,
+        "become_user": "postgres",
+        "vault_ids": ("prod@prompt",),
+        "args": ("pgops.sequences.check",),
+    }
+    assert Command.of(given, "/srv/play").run("fix") == (
+        "ansible-playbook -i localhost, -c local --private-key key -b --become-user postgres --vault-id prod@prompt pgops.sequences.fix"
+    )
+    assert (
+        Command.of({**given, "connection": "ssh"}, "/")
+        .run("fix")
+        .startswith("ansible-playbook -i localhost, --private-key ")
+    )
+
+
 def test_what_is_restored_is_not_restored_by_the_command_that_follows() -> None:
     given = {"extra_vars": ("pg_sequences_dump=/x pg_sequences_restore_force=true pg_sequences_database=shop",)}
     command = Command.of({**given, "args": ("pgops.sequences.restore_then_fix",)}, "/")
