@@ -187,7 +187,7 @@ def test_a_crontab_runs_it_as_well(shop: dict[str, str], monitor: Monitor) -> No
     assert done.returncode == 2 and done.stdout + done.stderr == ""
     assert "the next value is 1" in told(monitor.path("var/log/pg_sequences_monitor/run.log").read_text())
     said = told(monitor.install(monitor_interval=7, fails=True))
-    assert "A crontab cannot say" in said and "every 7 minutes" in said
+    assert "a crontab cannot say" in said and "every 7 minutes" in said
     assert "*/15" in monitor.path("etc/cron.d/pg_sequences_monitor").read_text()
     assert "changed=0" in monitor.install()
 
