@@ -190,7 +190,12 @@ def test_every_role_sees_the_subscriptions_and_what_they_fill(old: int, new: int
         (subscribed,) = told["databases"][0]["subscriptions"]
         assert (subscribed["name"], subscribed["enabled"], subscribed["not_ready"]) == ("from_old", True, [])
         found = {one["name"]: one for one in told["sequences"]}
-        assert found["orders_id_seq"]["subscription"] == {"name": "from_old", "enabled": True, "state": "ready"}
+        assert found["orders_id_seq"]["subscription"] == {
+            "name": "from_old",
+            "enabled": True,
+            "state": "ready",
+            "keeps": False,
+        }
         assert found["parts_id_seq"]["subscription"]["name"] == "from_old"
         assert found["invoices"]["subscription"] is None
         assert "the subscription from_old fills it" in found["orders_id_seq"]["message"]
