@@ -239,7 +239,9 @@ def test_databases_of_other_names_and_a_sequence_that_is_missing(quiet: Pair) ->
     given = quiet.variables(database="shop_new", reference_databases={"shop_new": "shop"})
     done = run_playbook(CUTOVER, given)
     assert done.returncode == 2, done.stdout
-    assert "Not yet, because 7 sequences of the source are missing on the target" in told(done.stdout), done.stdout
+    assert "verdict: not yet, because 7 sequences of the source are missing on the target" in told(done.stdout), (
+        done.stdout
+    )
     assert 'CREATE SEQUENCE public."Tickets; odd" AS bigint INCREMENT BY 5' in done.stdout
     assert "only on the target: shop_new public.only_new" in done.stdout
     assert sql(dsn, "SELECT last_value FROM invoice_numbers") == [(77,)]

@@ -169,7 +169,9 @@ def test_a_database_that_the_target_lacks_is_no_success(two: Two) -> None:
     finally:
         sql(two.source.dsn(), "DROP DATABASE crm")
     assert done.returncode == 2, done.stdout
-    assert "Not yet, because database crm of the source, with 1 sequence, is not on the target" in told(done.stdout)
+    assert "verdict: not yet, because database crm of the source, with 1 sequence, is not on the target" in told(
+        done.stdout
+    )
 
 
 def test_what_is_left_out_by_the_advice_is_left_out(two: Two) -> None:
