@@ -100,6 +100,15 @@ def _packages(version: int, aside: Path) -> list[Path]:
     return sorted((aside / "packages").glob("*.deb"))
 
 
+def _archive() -> str:
+    """The address of Debian's archive, as this machine's apt has it."""
+    listed = _run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages"])
+    found = [address for address in listed.split() if address.rstrip("/").endswith("/debian")]
+    if not found:
+        raise DebianError("apt-get has no address of Debian's archive")
+    return found[0]
+
+
 def _unpack(version: int, packages: Sequence[Path], folder: Path) -> None:
     for package in packages:
         _run(["dpkg-deb", "--extract", str(package), str(folder)])
