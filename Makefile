@@ -71,7 +71,7 @@ integration: $(INSTALLED) ## tests on real servers, of the versions in PGOPS_PG_
 	PGOPS_PART=short pytest -n 2 --dist loadfile tests/playbooks tests/browser tests/server
 	@$(TOOLCHAIN) targets
 
-long: $(INSTALLED) ## what takes minutes: the monitor's installation, attacks on restores and cut-overs, many hosts (15 minutes)
+long: $(INSTALLED) ## what takes minutes: the monitor, attacks, cut-overs, many hosts, mistakes, guides (15 minutes)
 	PGOPS_PART=long pytest -n 2 --dist loadfile tests/playbooks tests/server
 
 events: $(INSTALLED) $(RULEBOOK_VENV)/installed ## the event source and the rulebooks in ansible-rulebook itself

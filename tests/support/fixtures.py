@@ -50,8 +50,9 @@ _ON_EVERY_VERSION = {
 }
 
 
-# Minutes each: make long runs them, and .ci/run both.
+# What takes long, or is about what is beside the engine: make long runs them, and .ci/run both.
 _LONG = {
+    "test_awx.py",
     "test_captures.py",
     "test_cutover_19.py",
     "test_cutover_attacks.py",
@@ -59,11 +60,17 @@ _LONG = {
     "test_cutover_others.py",
     "test_django.py",
     "test_fleet_hosts.py",
+    "test_guides.py",
+    "test_mistakes.py",
+    "test_molecule.py",
     "test_monitor.py",
     "test_monitor_user.py",
     "test_release.py",
     "test_restore_advice.py",
     "test_restore_attacks.py",
+    "test_schedulers.py",
+    "test_synchronization.py",
+    "test_version_19.py",
 }
 
 
