@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run sanity, the unit tests, the integration targets and the playbooks' smoke test on every ansible-core that is supported.
 
-As a program: ``cores.py``, or ``cores.py --cores 2.17 2.21``; with ``--record`` the README says what passed. Each has an environment of its own, which is made once and
+As a program: ``cores.py``, or ``cores.py --cores 2.17 2.21``; with ``--record`` the README says what passed. Each has an
+environment of its own, which is made once and
 kept until the requirements change. Exit code 1 if anything failed, or a Python is missing.
 """
 

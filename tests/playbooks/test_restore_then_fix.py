@@ -143,7 +143,8 @@ def test_a_command_of_ones_own(shop: Shop) -> None:
     sql(shop.server.dsn(), f"CREATE DATABASE {shop.name}")
     command = (
         f"{client_binaries(shop.server.version)}/pg_restore -f - '{shop.dump}' | sed /transaction_timeout/d |"
-        f" {client_binaries(shop.server.version)}/psql -Xqo /dev/null -v ON_ERROR_STOP=1 -h {shop.server.socket_dir} -p {shop.server.port} -U postgres {shop.name}"
+        f" {client_binaries(shop.server.version)}/psql -Xqo /dev/null -v ON_ERROR_STOP=1"
+        f" -h {shop.server.socket_dir} -p {shop.server.port} -U postgres {shop.name}"
     )
     done = shop.play("restore_then_fix", pg_sequences_restore_command=command)
     assert done.returncode == 0 and "repaired: 3" in done.stdout, done.stdout + done.stderr

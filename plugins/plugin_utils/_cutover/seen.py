@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pgops.sequences.plugins.plugin_utils._play.words import place
 from ansible_collections.pgops.sequences.plugins.plugin_utils._text import visible
 
 if t.TYPE_CHECKING:
@@ -232,8 +233,8 @@ def _writer(one: Result) -> str:
 
 
 def name_of(entry: Result) -> str:
-    """A sequence with its database."""
-    return visible(f"{entry['database']} {entry['schema']}.{entry['name']}")
+    """A sequence with its database, both as SQL takes them."""
+    return f"{place(entry['database'])} {place(entry['schema'], entry['name'])}"
 
 
 def key_of(entry: Result) -> tuple[str, str, str]:
