@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent import futures
 from importlib import metadata
 from pathlib import Path
 
@@ -111,35 +112,40 @@ def release_of(interpreter: Path) -> str:
 
 
 def run_steps(name: str, interpreter: Path, optional: bool) -> dict[str, str]:
-    """Run all steps in an environment; what failed is shown at once, and all output kept.
+    """Run all steps in an environment, sanity beside the others; what failed is shown at once, and all output kept.
 
     :arg optional: whether a step may be left out because what it needs cannot be installed
     :returns: ``passed``, ``failed`` or ``no install`` by step
     """
+    lanes = [["sanity"], [step for step in STEPS if step != "sanity"]]
+    with futures.ThreadPoolExecutor(len(lanes)) as pool:
+        several = pool.map(lambda lane: [run_step(step, name, interpreter, optional) for step in lane], lanes)
+        found = {step: how for lane, hows in zip(lanes, several) for step, how in zip(lane, hows)}
+    return {step: found[step] for step in STEPS}
+
+
+def run_step(step: str, name: str, interpreter: Path, optional: bool) -> str:
+    """Run one step; return ``passed``, ``failed`` or ``no install``."""
+    log = _LOGS / name / f"{step}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     # The tools call each other by name.
     path = os.pathsep.join([str(interpreter.parent), os.environ.get("PATH", "")])
-    found = {}
-    for step, command in STEPS.items():
-        log = _LOGS / name / f"{step}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            [part.format(python=interpreter) for part in command],
-            cwd=_ROOT,
-            env={**os.environ, "PATH": path, "PGOPS_PG_VERSIONS": "18"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        log.write_text(done.stdout)
-        found[step] = "failed" if done.returncode else "passed"
-        if done.returncode and optional and _CANNOT_INSTALL.search(done.stdout):
-            found[step] = "no install"
-        if done.returncode:
-            print(f"{step} failed on {name}, all of it in {log.relative_to(_ROOT)}:")
-            lines = done.stdout.splitlines()
-            print(*([line for line in lines if _TELLING.match(line)] or lines[-40:]), sep="\n", flush=True)
-    return found
+    done = subprocess.run(
+        [part.format(python=interpreter) for part in STEPS[step]],
+        cwd=_ROOT,
+        env={**os.environ, "PATH": path, "PGOPS_PG_VERSIONS": "18"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    log.write_text(done.stdout)
+    if done.returncode == 0:
+        return "passed"
+    lines = done.stdout.splitlines()
+    telling = [line for line in lines if _TELLING.match(line)] or lines[-40:]
+    print(f"{step} failed on {name}, all of it in {log.relative_to(_ROOT)}:", *telling, sep="\n", flush=True)
+    return "no install" if optional and _CANNOT_INSTALL.search(done.stdout) else "failed"
 
 
 def tried(name: str, core: str, version: tuple[int, int], optional: bool) -> Row:

@@ -66,9 +66,21 @@ def copy_tree() -> Path:
             os.removedirs((place / name).parent)
     for name in wanted:
         source, target = ROOT / name, place / name
+        if _is_the_same(source, target):
+            # Another tool may be reading it.
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
     return place
+
+
+def _is_the_same(source: Path, target: Path) -> bool:
+    """Whether a file was copied, and its mode and content are as they were then."""
+    if not target.exists():
+        return False
+    return all(
+        getattr(source.stat(), name) == getattr(target.stat(), name) for name in ("st_mode", "st_size", "st_mtime_ns")
+    )
 
 
 def _listed(folder: Path) -> set[str]:
