@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import typing as t
 
@@ -28,6 +29,8 @@ _SECRET = {
     "ansible_become_password",
     "ansible_ssh_pass",
 }
+# A template of the inventory may take a password from a variable of any name, such as vault_shop_password.
+_LOOKS_SECRET = re.compile("pass|pwd|pw$|secret|token|vault|credential|key$", re.I)
 _DEFAULT_CONNECTIONS = ("ssh", "smart")
 _OF_RESTORE = frozenset(_variables.RESTORE)
 _ASKED = {"ask_vault_pass": "-J", "ask_vault_passwords": "-J", "become_ask_pass": "-K", "connection_password": "-k"}
@@ -126,10 +129,14 @@ def _extra(text: str) -> list[tuple[str, list[str]]]:
     if not isinstance(found, dict):
         return []
     return [
-        (str(name), ["-e", _assignment(str(name), "..." if name in _SECRET else value)])
+        (str(name), ["-e", _assignment(str(name), "..." if _is_secret(str(name)) else value)])
         for name, value in found.items()
         if str(name) != "pg_sequences_confirm"
     ]
+
+
+def _is_secret(name: str) -> bool:
+    return name in _SECRET or (name not in _variables.KNOWN and bool(_LOOKS_SECRET.search(name)))
 
 
 def _assignment(name: str, value: t.Any) -> str:
