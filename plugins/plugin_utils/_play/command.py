@@ -129,14 +129,19 @@ def _extra(text: str) -> list[tuple[str, list[str]]]:
     if not isinstance(found, dict):
         return []
     return [
-        (str(name), ["-e", _assignment(str(name), "..." if _is_secret(str(name)) else value)])
+        (str(name), ["-e", _assignment(str(name), _open(str(name), value, str(name) in _variables.KNOWN))])
         for name, value in found.items()
         if str(name) != "pg_sequences_confirm"
     ]
 
 
-def _is_secret(name: str) -> bool:
-    return name in _SECRET or (name not in _variables.KNOWN and bool(_LOOKS_SECRET.search(name)))
+def _open(name: str, value: t.Any, known: bool) -> t.Any:
+    """A value without passwords, also of what is inside of it; only what is not the collection's own is judged by its looks."""
+    if name in _SECRET or (not known and _LOOKS_SECRET.search(name)):
+        return "..."
+    if isinstance(value, dict):
+        return {key: _open(str(key), part, known) for key, part in value.items()}
+    return [_open("", part, known) for part in value] if isinstance(value, list) else value
 
 
 def _assignment(name: str, value: t.Any) -> str:
