@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pgops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The checks of this collection as sessions of nox, for those who are used to them; ``make test`` has these and more."""
+"""The checks of this collection as sessions of nox, for those who are used to them; ``make lint``, ``sanity`` and ``release`` have these too."""
 
 # /// script
 # dependencies = ["nox>=2025.2.9", "antsibull-nox"]

@@ -102,7 +102,8 @@ options:
     version_added: 1.0.0
   reference_databases:
     description:
-      - The databases' names in O(reference), if they were different, as C({new name&#58; old name}). A new name that is not looked
+      - >-
+        The databases' names in O(reference), if they were different, as C({"new name": "old name"}). A new name that is not looked
         at is an error.
     type: dict
     version_added: 1.0.0

@@ -71,7 +71,7 @@ lines:
   returned: success
   type: list
   elements: str
-  sample: ["critical db1 shop public.orders_id_seq: next value 2 is not beyond 4711 (orders.id)"]
+  sample: ["critical db1 shop public.orders_id_seq: behind: the next value is 2, but orders.id already goes up to 4711"]
 files:
   description: Paths of the report files.
   returned: success

@@ -14,7 +14,7 @@ description:
   - With O(jobs=1) everything happens in one transaction. A restore that fails, or is cut off in any way, leaves the database as it was.
   - What became of it is not concluded from an exit code. Another session asks the server afterwards whether the transaction was
     committed, and the result says what is known.
-  - Nothing but the target is touched. Commands of C(psql) in a plain dump, such as C(\\connect), are not run unless O(psql_commands=true).
+  - Nothing but the target is touched. Commands of C(psql) in a plain dump, such as C(\connect), are not run unless O(psql_commands=true).
   - A dump that was restored before is not restored a second time while what it brought is still there.
   - Sequences that are in the database already are never left further back than they were. M(pgops.sequences.pg_sequence_fix) repairs
     those that stand behind the restored ids.
@@ -100,7 +100,7 @@ options:
       - tablespaces
   psql_commands:
     description:
-      - Run commands of C(psql) that a plain script holds, such as C(\\i), C(\\copy) and C(\\!), relative to the script's folder, with
+      - Run commands of C(psql) that a plain script holds, such as C(\i), C(\copy) and C(\!), relative to the script's folder, with
         the rights of the task's operating-system user. Only for scripts that you trust.
       - A script that connects elsewhere cannot write there, fails, and the result says where it connected to.
     type: bool
@@ -167,7 +167,7 @@ options:
 notes:
   - Needs C(psql), for archives C(pg_restore), and for dumps compressed with zstd the program C(zstd) on the host that runs the task.
   - A dump is code. It runs with the rights of the role that restores it. Restore only dumps from people you trust.
-  - Plain dumps need a C(psql) that knows C(\\restrict), 18, 17.6, 16.10, 15.14, 14.19, 13.22 or newer. With an older one archives are
+  - Plain dumps need a C(psql) that knows C(\restrict), 18, 17.6, 16.10, 15.14, 14.19, 13.22 or newer. With an older one archives are
     restored by C(pg_restore) alone, and the server cannot be asked about the transaction.
   - A script that ends transactions itself (C(COMMIT)) fails, and is rolled back.
   - The restoring role needs the privilege TEMPORARY on the database, which everybody has unless it was revoked.
@@ -216,8 +216,9 @@ EXAMPLES = r"""
 - name: Let pgBackRest restore
   pgops.sequences.pg_sequence_restore:
     database: shop
-    command: systemctl stop postgresql && sudo -u postgres pgbackrest --stanza=main --delta restore && systemctl start postgresql
+    command: pg_ctlcluster 17 main stop && pgbackrest --stanza=main --delta restore && pg_ctlcluster 17 main start
   become: true
+  become_user: postgres
 """
 
 RETURN = r"""

@@ -83,7 +83,7 @@ def test_its_own_modules_take_every_argument(modules: Path, tmp_path: Path) -> N
     assert {name for name, message in answers if "Connection refused" in message} == set(TASKS), done.stdout
     assert "duplicate mapping key" not in done.stdout + done.stderr
     # AWX fills in the credential, not Ansible.
-    assert '"pg_sequences_login_user": "{{ login_user }}"' in done.stdout
+    assert '"sequences_login_user": "{{ login_user }}"' in done.stdout
 
 
 def test_every_job_has_its_playbook_and_every_playbook_its_job() -> None:
@@ -117,8 +117,11 @@ def test_a_credential_fills_in_variables_that_there_are(name: str) -> None:
         found for task in TASKS.values() if (found := task.get("awx.awx.credential_type", {})).get("name") == name
     ]
     fields = {field["id"] for field in given["inputs"]["fields"]}
+    managed = yaml.safe_load((AWX / "project" / "inventory.yml").read_text())["all"]["children"]["managed"]["vars"]
+    taken = {str(value).strip("{ }") for name, value in managed.items() if name in _variables.KNOWN}
     for variable, value in given["injectors"]["extra_vars"].items():
-        assert variable in _variables.KNOWN and value.strip("{ }") in fields
+        # An extra variable goes before the inventory's, also for hosts whose servers know a peer.
+        assert variable in (_variables.SOURCE if "source" in name else taken) and value.strip("{ }") in fields
 
 
 def test_an_environment_can_be_made_of_its_definition(tmp_path: Path) -> None:
@@ -183,6 +186,24 @@ def test_nothing_goes_backward_for_a_question_that_nobody_answered(shop: dict[st
     )
     assert done.returncode == 2 and f"pg_sequences_{narrow} is empty" in done.stdout, done.stdout
     assert next_value(shop, "orders") == 9001
+
+
+def test_the_monitor_takes_the_inventory_as_it_is(tmp_path: Path) -> None:
+    # Check mode in a folder of its own; it comes as far as to what it would install.
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    here |= {
+        "pg_sequences_monitor_become": False,
+        "pg_sequences_monitor_user": "",
+        "pg_sequences_monitor_python": sys.executable,
+    }
+    done = run_playbook(
+        AWX / "project" / "monitor.yml",
+        {},
+        *("--check", "-i", str(AWX / "project" / "inventory.yml"), "--limit", "db1.example.com"),
+        *("-e", json.dumps({**here, "pg_sequences_monitor_root": str(tmp_path / "root")})),
+    )
+    assert "The monitor takes no pg_sequences_become_user" not in done.stdout, done.stdout
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_reset_needs_its_table_and_an_answer(shop: dict[str, str]) -> None:

@@ -61,3 +61,11 @@ def test_no_markup_of_the_documentation_ends_early() -> None:
     found = {path.name: re.findall(r"\b[BCEIOV]\([^()]*\([^()]*\)", path.read_text()) for path in documents}
     assert len(found) > 10
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_code_in_the_documentation_stands_as_it_is_meant() -> None:
+    """Nothing in ``C()`` is an escape: an entity or a second backslash would be shown."""
+    documents = [*ROOT.glob("plugins/modules/*.py"), *ROOT.glob("plugins/doc_fragments/*.py")]
+    codes = [(path.name, code) for path in documents for code in re.findall(r"\bC\(([^)]*)\)", path.read_text())]
+    assert len(codes) > 50
+    assert [(name, code) for name, code in codes if "&#" in code or "\\\\" in code] == []

@@ -94,3 +94,9 @@ def test_every_entry_point_says_since_when(role: str) -> None:
     path = ROOT / "roles" / role / "meta" / "argument_specs.yml"
     specs: dict[str, Any] = yaml.safe_load(path.read_text())["argument_specs"]
     assert [name for name, spec in specs.items() if not spec.get("version_added")] == []
+
+
+def test_galaxy_is_told_of_every_extension_that_it_lists() -> None:
+    told = yaml.safe_load((ROOT / "meta" / "extensions.yml").read_text())["extensions"]
+    there = [path for path in (ROOT / "extensions" / "eda" / "plugins").iterdir() if any(path.glob("*.py"))]
+    assert {entry["args"]["ext_dir"] for entry in told} == {f"eda/plugins/{path.name}" for path in there}

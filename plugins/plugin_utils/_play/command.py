@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import typing as t
 
@@ -28,6 +29,8 @@ _SECRET = {
     "ansible_become_password",
     "ansible_ssh_pass",
 }
+# A template of the inventory may take a password from a variable of any name, such as vault_shop_password.
+_LOOKS_SECRET = re.compile("pass|pwd|pw$|secret|token|vault|credential|key$", re.I)
 _DEFAULT_CONNECTIONS = ("ssh", "smart")
 _OF_RESTORE = frozenset(_variables.RESTORE)
 _ASKED = {"ask_vault_pass": "-J", "ask_vault_passwords": "-J", "become_ask_pass": "-K", "connection_password": "-k"}
@@ -126,10 +129,19 @@ def _extra(text: str) -> list[tuple[str, list[str]]]:
     if not isinstance(found, dict):
         return []
     return [
-        (str(name), ["-e", _assignment(str(name), "..." if name in _SECRET else value)])
+        (str(name), ["-e", _assignment(str(name), _open(str(name), value, str(name) in _variables.KNOWN))])
         for name, value in found.items()
         if str(name) != "pg_sequences_confirm"
     ]
+
+
+def _open(name: str, value: t.Any, known: bool) -> t.Any:
+    """A value without passwords, also of what is inside of it; only what is not the collection's own is judged by its looks."""
+    if name in _SECRET or (not known and _LOOKS_SECRET.search(name)):
+        return "..."
+    if isinstance(value, dict):
+        return {key: _open(str(key), part, known) for key, part in value.items()}
+    return [_open("", part, known) for part in value] if isinstance(value, list) else value
 
 
 def _assignment(name: str, value: t.Any) -> str:

@@ -44,8 +44,9 @@ _PATHS = (
 )
 _ON_CONTROLLER = {PREFIX + name for name in _PATHS}
 
-_LOCAL = ("login_host", "login_unix_socket", "login_password")
-_EMPTY_IS_A_VALUE = {PREFIX + whose + name for whose in ("", "source_") for name in _LOCAL}
+_EMPTY_IS_A_VALUE = {
+    f"{PREFIX}{whose}login_{name}" for whose in ("", "source_") for name in "host unix_socket password".split()
+}
 """Empty, these say the local socket and no password, also against the defaults of a play."""
 
 _NARROWS = {PREFIX + name for name in ("app", "table", "tables", "schemas", "sequences")}

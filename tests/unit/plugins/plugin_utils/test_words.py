@@ -79,6 +79,17 @@ def test_the_next_command_is_this_one_with_another_playbook_and_no_password() ->
     assert not command.own_play and Command.of({**given, "args": ("site.yml",)}, "/").own_play
 
 
+def test_what_looks_like_a_password_is_none_in_the_next_command_either() -> None:
+    # The inventory may have pg_sequences_login_password: "{{ shop_pw }}".
+    inside = '{"servers": [{"name": "a", "login_password": "s3cr3t"}], "pg_sequences_reference_databases": {"tokens": "old"}}'
+    given = {"extra_vars": ("shop_pw=s3cr3t Vault_Shop=s3cr3t env=prod pg_sequences_ssl_key=/k", inside)}
+    assert Command.of(given, "/").run("fix") == (
+        "ansible-playbook pgops.sequences.fix -e shop_pw=... -e Vault_Shop=... -e env=prod -e pg_sequences_ssl_key=/k"
+        ' -e \'{"servers": [{"name": "a", "login_password": "..."}]}\''
+        ' -e \'{"pg_sequences_reference_databases": {"tokens": "old"}}\''
+    )
+
+
 def test_how_hosts_are_reached_is_part_of_the_next_command() -> None:
     given = {
         "inventory": ("localhost,",),
