@@ -44,11 +44,6 @@ _PATHS = (
 )
 _ON_CONTROLLER = {PREFIX + name for name in _PATHS}
 
-_EMPTY_IS_A_VALUE = {
-    f"{PREFIX}{whose}login_{name}" for whose in ("", "source_") for name in "host unix_socket password".split()
-}
-"""Empty, these say the local socket and no password, also against the defaults of a play."""
-
 _NARROWS = {PREFIX + name for name in ("app", "table", "tables", "schemas", "sequences")}
 
 
@@ -255,7 +250,7 @@ def is_left_empty(name: str, value: t.Any, spec: Mapping[str, t.Any]) -> bool:
     """Whether a variable is what a form or a script leaves for a question that nobody answered, which is as if not given."""
     if isinstance(value, (list, tuple)) and spec.get("elements") == "str":
         return not any(str(part).strip() for part in value)
-    return isinstance(value, str) and not value.strip() and name not in _EMPTY_IS_A_VALUE
+    return isinstance(value, str) and not value.strip() and name not in _variables.EMPTY_IS_A_VALUE
 
 
 def _validated(given: Mapping[str, t.Any], spec: Mapping[str, Mapping[str, t.Any]]) -> dict[str, t.Any]:

@@ -201,3 +201,8 @@ KNOWN: Spec = {**CHANGE, **REFERENCE, **SOURCE, **RESTORE, **PLAY, **MONITOR}
 
 CHANGING = ("fix", "auto_fix", "reset", "restore", "cutover")
 """Runs that change something, and therefore want a database named."""
+
+EMPTY_IS_A_VALUE = {
+    f"{PREFIX}{whose}login_{name}" for whose in ("", "source_") for name in ("host", "unix_socket", "password")
+}
+"""Empty, these say the local socket and no password, also against the defaults of a play."""
