@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pgops.sequences.plugins.plugin_utils._cutover.seen import (
+    count_of,
     facts_of,
     key_of,
     name_of,
@@ -194,7 +195,8 @@ def _of_definitions(seen: Seen) -> Iterator[str]:
     yield from _first(found)
     yield from _first(
         [
-            f"owner {visible(here)} here, {visible(there)} there: {len(several)} sequences, {name_of(several[0])} first"
+            f"owner {visible(here)} here, {visible(there)} there: {count_of(len(several), 'sequence')},"
+            f" {name_of(several[0])} first"
             for (here, there), several in owners.items()
         ]
     )
