@@ -29,6 +29,8 @@ ANSIBLE = {
     "action_plugins": "plugins/action.html",
     "ansible_configuration_settings": "reference_appendices/config.html",
     "ansible_collections.ansible.builtin.debug_module": "collections/ansible/builtin/debug_module.html",
+    "ansible_collections.ansible.builtin.assert_module": "collections/ansible/builtin/assert_module.html",
+    "ansible_collections.ansible.builtin.fail_module": "collections/ansible/builtin/fail_module.html",
     "common_return_values": "reference_appendices/common_return_values.html",
 }
 """Ansible's own pages that the collection's lead to, by label. A label that is not here is a warning of Sphinx's."""
