@@ -80,8 +80,8 @@ class ActionModule(ActionBase):
             result["error"] = f"the host could not be reached: {error.message}"
         except AnsibleError as error:
             user = task_vars.get("pg_sequences_become_user")
-            became = f"cannot become {user} (pg_sequences_become_user): " if user and "become" in error.message else ""
-            result["error"] = became + error.message
+            # As whom it was tried; what went wrong is for Ansible to say.
+            result["error"] = (f"as {user} (pg_sequences_become_user): " if user else "") + error.message
         except BaseException as error:
             # It is no Exception, lest an action passes it over.
             if type(error).__name__ != "TaskTimeoutError":

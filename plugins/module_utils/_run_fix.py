@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.pgops.sequences.plugins.module_utils._audit.pipeline import Audited, look
 from ansible_collections.pgops.sequences.plugins.module_utils._comparison import nothing_compared
 from ansible_collections.pgops.sequences.plugins.module_utils._judge.words import STRUCTURAL, UNKNOWN
-from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier
+from ansible_collections.pgops.sequences.plugins.module_utils._postgres.quoting import quote_identifier, readable
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.changes import Repaired
 from ansible_collections.pgops.sequences.plugins.module_utils._repair.predict import predict
 from ansible_collections.pgops.sequences.plugins.module_utils._results import (
@@ -104,7 +104,7 @@ def _warn_of_refresh(module: AnsibleModule, changes: list[Change]) -> None:
         soon = f", and {waiting} of them as soon as it can, since they are not synchronized yet" if waiting else ""
         module.warn(
             f'{len(several)} sequence(s) {moved} in database "{database}" that the subscription {name} keeps, first'
-            f" {several[0].schema}.{several[0].name}: its next REFRESH SEQUENCES sets them back to the publisher's values{soon}."
+            f" {readable(several[0].schema, several[0].name)}: its next REFRESH SEQUENCES sets them back to the publisher's values{soon}."
             " Repair the publisher as well, or drop the subscription where it has done its work"
         )
 

@@ -131,7 +131,9 @@ def test_a_webhook_that_does_not_answer_hides_nothing(
     sql(shop, "INSERT INTO orders VALUES (40)")
     hook.code = 500
     done = run("check", fail_on="never")
-    assert done.returncode == 2 and "The webhook did not take the message: " in told(done.stdout)
+    said = told(done.stdout)
+    assert done.returncode == 2 and "The webhook did not take the message: " in said, said
+    assert "The next run tries again" in said, said
     assert (len(mails.mails), len(hook.bodies)) == (1, 0)
     hook.code = 200
     assert run("check", fail_on="never", webhook_format="slack").returncode == 0

@@ -22,7 +22,9 @@ HERE = re.escape(GALAXY["repository"])
 
 
 def test_it_is_short() -> None:
-    assert len(README.splitlines()) <= 160
+    # The tables grow with what is tried.
+    by_hand = record.with_tables(README, {"cores": {}, "servers": {}})
+    assert len(by_hand.splitlines()) <= 150
 
 
 def test_its_tables_are_those_of_the_record() -> None:

@@ -31,7 +31,7 @@ class Limits(t.NamedTuple):
 
 def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble | None:
     """Why a column is not to be read at all (contract, section 2, *unknown*)."""
-    place = f"{readable(column.schema)}.{readable(column.table)}.{readable(column.name)}"
+    place = readable(column.schema, column.table, column.name)
     role = readable(session.role)
     if column.kind in "vm":
         return Trouble(
@@ -61,11 +61,11 @@ def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble
     if column.kind == "f" or column.reaches_foreign:
         where = "is a foreign table" if column.kind == "f" else "has a foreign table among its partitions or children"
         remedy = "compare with the other server by hand"
-        return Trouble("foreign_table", f"{readable(column.schema)}.{readable(column.table)} {where}", remedy)
+        return Trouble("foreign_table", f"{readable(column.schema, column.table)} {where}", remedy)
     if column.unlogged and session.in_recovery:
         return Trouble(
             "unlogged_on_standby",
-            f"{readable(column.schema)}.{readable(column.table)} is unlogged: a standby has no rows of it",
+            f"{readable(column.schema, column.table)} is unlogged: a standby has no rows of it",
             "audit the primary",
         )
     if not column.schema_usage or not column.can_select:
@@ -76,14 +76,14 @@ def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble
     if column.untrusted and not limits.trust_index_functions:
         return Trouble(
             "untrusted_code",
-            f"an index, statistics or the partition key of {readable(column.schema)}.{readable(column.table)} call functions of another role,"
+            f"an index, statistics or the partition key of {readable(column.schema, column.table)} call functions of another role,"
             f" and planning a query on the table may run them with the rights of {session.role}",
             f"connect as the table's owner, {column.owner}, or trust them with trust_index_functions: true",
         )
     if column.row_security:
         return Trouble(
             "row_security",
-            f"row-level security hides rows of {readable(column.schema)}.{readable(column.table)} from {role}",
+            f"row-level security hides rows of {readable(column.schema, column.table)} from {role}",
             f"ALTER ROLE {role} BYPASSRLS; -- or connect as its owner with session_role: {column.owner}",
         )
     return None
@@ -91,7 +91,7 @@ def column_obstacle(column: Column, session: Session, limits: Limits) -> Trouble
 
 def sequence_obstacle(sequence: Sequence, session: Session) -> Trouble | None:
     """Why a sequence's state is not to be read at all."""
-    name, role = f"{readable(sequence.schema)}.{readable(sequence.name)}", readable(session.role)
+    name, role = readable(sequence.schema, sequence.name), readable(session.role)
     if sequence.unlogged and session.in_recovery:
         cause = f"{name} is unlogged: a standby does not have its state"
         return Trouble("unlogged_on_standby", cause, "audit the primary")

@@ -111,10 +111,14 @@ def _done(document: Document) -> Iterator[str]:
     word = "realigned" if run["name"] == "reset" else "repaired"
     if run["name"] == "restore":
         outcomes = [(host.get("restored") or {}).get("outcome") for host in document["hosts"] if not host["error"]]
-        for outcome, word in (("restored", "restored"), ("foretold", "would be restored"), ("unchanged", "unchanged")):
+        for outcome, became in (
+            ("restored", "restored"),
+            ("foretold", "would be restored"),
+            ("unchanged", "unchanged"),
+        ):
             if outcome in outcomes:
                 there = ", as the dump is there from an earlier run" if outcome == "unchanged" else ""
-                yield f"{_counted(outcomes.count(outcome), 'database')} {word}{there}"
+                yield f"{_counted(outcomes.count(outcome), 'database')} {became}{there}"
     if summary["repaired"]:
         yield f"{_counted(summary['repaired'], 'sequence')} {would}{word}"
     elif summary["total"] and not summary["not_fixed"]:
