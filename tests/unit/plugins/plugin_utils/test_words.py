@@ -153,11 +153,13 @@ def test_a_cut_over_that_ended_early_has_a_verdict_too() -> None:
 )
 @pytest.mark.parametrize("outcome", ["restored", "unchanged"])
 def test_what_was_repaired_after_a_restore_is_called_so(outcome: str, repaired: int, words: str) -> None:
-    counts = dict.fromkeys(("critical", "unknown", "warning", "skipped", "not_fixed", "hosts_not_audited"), 0)
+    counts = dict.fromkeys(
+        ("critical", "unknown", "warning", "skipped", "not_fixed", "hosts_not_audited", "databases_not_audited"), 0
+    )
     document: dict[str, Any] = {
         "run": {"name": "restore", "check_mode": False},
         "summary": {**counts, "hosts": 1, "total": 43, "healthy": 43, "repaired": repaired},
-        "hosts": [{"name": "db1", "error": None, "restored": {"outcome": outcome}}],
+        "hosts": [{"name": "db1", "error": None, "summary": {}, "restored": {"outcome": outcome}}],
     }
     there = ", as the dump is there from an earlier run" if outcome == "unchanged" else ""
     assert verdict_of(document).startswith(f"verdict: 1 database {outcome}{there}; {words}; ")
